@@ -1,0 +1,241 @@
+package pages_test
+
+import (
+	"errors"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/pages"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func shop() *pages.Client {
+	return &pages.Client{
+		Name: "Harbour Orders", Host: "orders.harbour.example",
+		LogoURI:   "https://harbour.example/logo.png",
+		PolicyURI: "https://harbour.example/privacy?lang=en&v=2#top",
+		TermsURI:  "https://harbour.example/terms",
+	}
+}
+
+// specimens is at least one of every page, in every state that has its own markup.
+func specimens() map[string]pages.Page {
+	bare := &pages.Client{Name: "Harbour Orders"}
+	return map[string]pages.Page{
+		"signin":         pages.SignIn{Client: shop(), Journey: "sealed", CanCancel: true},
+		"signin-alone":   pages.SignIn{Journey: "sealed"},
+		"signin-problem": pages.SignIn{Client: bare, Login: "alice", Problem: "That does not match.", Journey: "sealed"},
+		"signin-waiting": pages.SignIn{Client: bare, Login: "alice", Waiting: "30 seconds", Journey: "sealed"},
+		"signin-again":   pages.SignIn{Client: shop(), Login: "alice", Reauthenticate: true, CanCancel: true, Journey: "sealed"},
+		"signin-demo": pages.SignIn{Client: bare, Journey: "sealed", CanCancel: true, Personas: []pages.Persona{
+			{Login: "alice", Name: "Alice Adler", Note: "Administrator"}, {Login: "bob", Name: "Bob Brandt"},
+		}},
+		"consent": pages.Consent{
+			Client: *shop(), User: "alice", Journey: "sealed",
+			Scopes:    []pages.Scope{{Name: "email", Description: "See your e-mail address"}, {Name: "orders:read"}},
+			Audiences: []string{"https://orders.harbour.example/api"},
+		},
+		"signout":       pages.SignOut{Client: shop(), User: "alice", Request: "sealed"},
+		"signout-alone": pages.SignOut{Request: "sealed"},
+		"signedout":     pages.SignedOut{Client: shop(), Return: "https://orders.harbour.example/?a=1&b=2"},
+		"home":          pages.Home{},
+		"home-user":     pages.Home{User: &pages.User{Name: "Alice Adler", Login: "alice"}},
+		"home-sealed":   pages.Home{User: &pages.User{Login: "alice"}, Request: "sealed"},
+		"failure": pages.Failure{
+			Title: "This request cannot be answered", Message: "It does not match the registration of the application.",
+			Details:   []pages.Detail{{Name: "redirect_uri", Text: "is not registered for client orders"}},
+			Reference: "01JXN5M4Q2", Retry: "/",
+		},
+		"formpost": pages.FormPost{
+			Client: shop(), Action: "com.example.app:/callback?x=1&y=2",
+			Parameters: []pages.Parameter{{Name: "code", Value: "abc"}, {Name: "state", Value: `"'<>`}},
+		},
+	}
+}
+
+func newPages(t testing.TB, opts pages.Options) *pages.Pages {
+	t.Helper()
+	p, err := pages.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func render(t testing.TB, p *pages.Pages, page pages.Page) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	if err := p.Render(w, r, http.StatusOK, page); err != nil {
+		t.Fatalf("Render(%T) = %v", page, err)
+	}
+	return w
+}
+
+// elements parses an answer and returns its elements in order.
+func elements(t testing.TB, body string) []*html.Node {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*html.Node
+	for n := range root.Descendants() {
+		if n.Type == html.ElementNode {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+func attr(n *html.Node, name string) (string, bool) {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val, true
+		}
+	}
+	return "", false
+}
+
+func text(n *html.Node) string {
+	var out strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			out.WriteString(d.Data)
+		}
+	}
+	return strings.Join(strings.Fields(out.String()), " ")
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (run the test with -update to write it)", err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (run the test with -update, then read the diff)\ngot:\n%s", file, got)
+	}
+}
+
+// steady hides what may change without the page having changed.
+func steady(s string) string {
+	s = regexp.MustCompile(`-[0-9a-f]{16}\.`).ReplaceAllString(s, "-HASH.")
+	return regexp.MustCompile(`nonce(="|-)[A-Z2-7]{26}`).ReplaceAllString(s, "nonce${1}NONCE")
+}
+
+func TestEveryPageLooksAsAgreed(t *testing.T) {
+	p := newPages(t, pages.Options{Base: "/auth", Name: "Harbour ID"})
+	for name, page := range specimens() {
+		t.Run(name, func(t *testing.T) {
+			golden(t, name+".html", steady(render(t, p, page).Body.String()))
+		})
+	}
+}
+
+func TestEveryPageHasTheHeadersAgreed(t *testing.T) {
+	p := newPages(t, pages.Options{})
+	var out strings.Builder
+	all := specimens()
+	for _, name := range sorted(all) {
+		h := render(t, p, all[name]).Header()
+		out.WriteString("# " + name + "\n")
+		for _, key := range sorted(h) {
+			if key != "Content-Length" {
+				out.WriteString(key + ": " + h.Get(key) + "\n")
+			}
+		}
+		out.WriteString("\n")
+	}
+	golden(t, "headers.txt", steady(out.String()))
+}
+
+func sorted[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func TestTheStatusIsTheCallers(t *testing.T) {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodHead, "/", nil)
+	page := pages.Failure{Title: "Not found"}
+	if err := newPages(t, pages.Options{}).Render(w, r, http.StatusNotFound, page); err != nil {
+		t.Fatal(err)
+	}
+	if w.Code != http.StatusNotFound {
+		t.Errorf("status = %d, want 404", w.Code)
+	}
+	if w.Body.Len() != 0 {
+		t.Errorf("the answer to HEAD has a body of %d bytes", w.Body.Len())
+	}
+}
+
+func TestAPageThatCannotBeRenderedWritesNothing(t *testing.T) {
+	p := newPages(t, pages.Options{})
+	for _, page := range []pages.Page{nil, pages.FormPost{Action: "javascript:alert(1)"}} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		if err := p.Render(w, r, http.StatusOK, page); err == nil {
+			t.Errorf("Render(%#v) = nil, want an error", page)
+		}
+		if w.Body.Len() != 0 || len(w.Header()) != 0 {
+			t.Errorf("Render(%#v) wrote %v %q before it gave up", page, w.Header(), w.Body)
+		}
+	}
+}
+
+func TestABaseThatIsNoPathIsRefused(t *testing.T) {
+	for _, base := range []string{"/", "auth", "//evil.example", "/auth/", "/a?b", `/"onclick=`} {
+		_, err := pages.New(pages.Options{Base: base})
+		var problem *fault.Error
+		if !errors.As(err, &problem) || problem.Kind != fault.Invalid {
+			t.Errorf("New(Base: %q) = %v, want a fault.Invalid", base, err)
+		}
+	}
+}
+
+func TestANonceIsFreshPerAnswerAndOnlyWhereAPageNeedsIt(t *testing.T) {
+	p := newPages(t, pages.Options{})
+	page := specimens()["formpost"]
+	nonce := func() string {
+		w := render(t, p, page)
+		for _, n := range elements(t, w.Body.String()) {
+			if got, ok := attr(n, "nonce"); ok {
+				if !strings.Contains(w.Header().Get("Content-Security-Policy"), "script-src 'nonce-"+got+"'") {
+					t.Errorf("the policy does not name the nonce %q", got)
+				}
+				return got
+			}
+		}
+		t.Fatal("no nonce")
+		return ""
+	}
+	if a, b := nonce(), nonce(); a == b || a == "" {
+		t.Errorf("two answers have the nonces %q and %q", a, b)
+	}
+	if csp := render(t, p, specimens()["signin"]).Header().Get("Content-Security-Policy"); strings.Contains(csp, "nonce") {
+		t.Errorf("a page without a script has a nonce: %s", csp)
+	}
+}
