@@ -1,0 +1,142 @@
+// Package client owns the registered applications: the record, its rules, and a
+// directory that answers from memory.
+//
+//	operator ──Create/Update──▶ store ──Watch──▶ Directory ──Find──▶ endpoints
+//
+// Find never asks the store: a token request of a known client costs no read.
+// The package never sees a request and never authenticates a person.
+package client
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/signet-id/signet/internal/secret"
+)
+
+// The grant types (RFC 6749 §1.3) and authentication methods (OpenID Connect
+// Core §9) that a client can be registered for.
+const (
+	GrantCode        = "authorization_code"
+	GrantRefresh     = "refresh_token"
+	GrantCredentials = "client_credentials"
+
+	AuthBasic = "client_secret_basic"
+	AuthPost  = "client_secret_post"
+	AuthNone  = "none"
+)
+
+// Refresh says how long the refresh tokens of a client live.
+type Refresh string
+
+// With RefreshSession a grant ends with the browser session in which it began;
+// RefreshOffline lets the client ask for offline_access and survive it.
+const (
+	RefreshSession Refresh = "session"
+	RefreshOffline Refresh = "offline"
+	RefreshNone    Refresh = "none"
+)
+
+// Client is a registered application (RFC 7591 §2 where the words agree).
+type Client struct {
+	ID    string `json:"client_id"`
+	Title string `json:"client_name,omitempty"` // what people read; the ID when empty
+
+	// FirstParty clients belong to the deployment's owner: consent is never asked.
+	FirstParty bool `json:"first_party,omitempty"`
+	// Public clients can't keep a secret; PKCE binds their codes (RFC 9700 §2.1.1).
+	Public bool `json:"public,omitempty"`
+
+	Secrets    []Secret `json:"secrets,omitempty"` // at most MaxSecrets, oldest first
+	AuthMethod string   `json:"token_endpoint_auth_method"`
+
+	RedirectURIs           []string `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+
+	Grants     []string `json:"grant_types"`
+	Scopes     []string `json:"scopes,omitempty"`   // beyond OpenID Connect's own
+	Audience   []string `json:"audience,omitempty"` // the first is the default (RFC 8707 §2)
+	Networks   []string `json:"networks,omitempty"` // CIDR; empty: anywhere
+	Refresh    Refresh  `json:"refresh"`
+	IDTokenAlg string   `json:"id_token_signed_response_alg"`
+	PKCE       bool     `json:"require_pkce"`
+
+	LogoURI   string `json:"logo_uri,omitempty"`
+	PolicyURI string `json:"policy_uri,omitempty"`
+	TermsURI  string `json:"tos_uri,omitempty"`
+
+	Disabled bool      `json:"disabled,omitempty"`
+	Created  time.Time `json:"created"`
+	Updated  time.Time `json:"updated"`
+}
+
+// Secret is a client secret at rest. It was random with 256 bits, so its plain
+// SHA-256 can't be searched for, and checking it costs a microsecond.
+type Secret struct {
+	Digest  []byte    `json:"sha256"`
+	Created time.Time `json:"created"`
+}
+
+// MaxSecrets may be valid at once, so that a secret is rotated without downtime.
+const MaxSecrets = 2
+
+// secretPrefix lets secret scanners find a leaked client secret.
+const secretPrefix = "sgs_"
+
+// NewSecret makes a client secret; Rotate puts it into a client.
+func NewSecret() secret.Value {
+	var b [32]byte
+	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails: it crashes the program instead
+	return secret.New(secretPrefix + base64.RawURLEncoding.EncodeToString(b[:]))
+}
+
+// Rotate adds s; beyond MaxSecrets the oldest leaves.
+func (c *Client) Rotate(s secret.Value, now time.Time) {
+	digest := s.Digest()
+	c.Secrets = append(slices.Clone(c.Secrets), Secret{Digest: digest[:], Created: now.UTC()})
+	if n := len(c.Secrets) - MaxSecrets; n > 0 {
+		c.Secrets = c.Secrets[n:]
+	}
+}
+
+// CheckSecret reports whether presented is one of the client's secrets. Every
+// registered one is compared in constant time, whichever matches.
+func (c Client) CheckSecret(presented string) bool {
+	digest := sha256.Sum256([]byte(presented))
+	found := 0
+	for _, s := range c.Secrets {
+		found |= subtle.ConstantTimeCompare(s.Digest, digest[:])
+	}
+	return found == 1
+}
+
+// Name is what people read.
+func (c Client) Name() string {
+	if c.Title != "" {
+		return c.Title
+	}
+	return c.ID
+}
+
+// May reports whether the client is registered for the grant type.
+func (c Client) May(grant string) bool { return slices.Contains(c.Grants, grant) }
+
+// AllowsAddress reports whether a token request may come from a. A client with
+// no networks may call from anywhere.
+func (c Client) AllowsAddress(a netip.Addr) bool {
+	if len(c.Networks) == 0 {
+		return true
+	}
+	a = a.Unmap() // ::ffff:10.0.0.1 is 10.0.0.1
+	for _, n := range c.Networks {
+		if p, err := netip.ParsePrefix(n); err == nil && p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

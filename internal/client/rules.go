@@ -1,0 +1,226 @@
+package client
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/signet-id/signet/internal/fault"
+)
+
+// What a client may be named, and what a scope token is made of (RFC 6749 §3.3).
+var (
+	idPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$`)
+	scopePattern = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]{1,128}$`)
+)
+
+// The limits that keep a client's record, and what is sealed from it, small.
+const (
+	maxURIs  = 32
+	maxURI   = 2048
+	maxTitle = 128
+)
+
+// Complete fills what the operator left open, so that a record always says what
+// holds and a later change of a default changes no registered client.
+func (c Client) Complete() Client {
+	if len(c.Grants) == 0 {
+		c.Grants = []string{GrantCode, GrantRefresh}
+		if len(c.RedirectURIs) == 0 {
+			c.Grants = []string{GrantCredentials}
+		}
+	}
+	if c.AuthMethod == "" {
+		c.AuthMethod = AuthBasic
+		if c.Public {
+			c.AuthMethod = AuthNone
+		}
+	}
+	if c.AuthMethod == AuthNone {
+		c.Public = true
+	}
+	if c.Public {
+		c.PKCE = true // RFC 9700 §2.1.1: public clients MUST use PKCE
+	}
+	if c.Refresh == "" {
+		c.Refresh = RefreshSession
+		if !c.May(GrantRefresh) {
+			c.Refresh = RefreshNone
+		}
+	}
+	if c.IDTokenAlg == "" {
+		c.IDTokenAlg = "RS256" // OpenID Connect Registration §2: the default
+	}
+	return c
+}
+
+// Validate reports the first rule that a complete client breaks.
+func (c Client) Validate() error {
+	for _, check := range []func(Client) error{
+		checkName, checkMethod, checkGrants, checkRedirects, checkLists, checkLinks,
+	} {
+		if err := check(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func invalid(field, format string, args ...any) error {
+	return fault.New(fault.Invalid, format, args...).On(field)
+}
+
+func checkName(c Client) error {
+	if !idPattern.MatchString(c.ID) {
+		return invalid("client_id", "%q can't name a client: use 1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit", c.ID)
+	}
+	if len(c.Title) > maxTitle || strings.ContainsFunc(c.Title, func(r rune) bool { return r < ' ' }) {
+		return invalid("client_name", "must be at most %d characters on one line", maxTitle)
+	}
+	return nil
+}
+
+func checkMethod(c Client) error {
+	if !slices.Contains([]string{AuthBasic, AuthPost, AuthNone}, c.AuthMethod) {
+		return invalid("auth_method", "%q is not supported: use %s, %s or %s", c.AuthMethod, AuthBasic, AuthPost, AuthNone)
+	}
+	if c.Public != (c.AuthMethod == AuthNone) {
+		return invalid("auth_method", "a public client uses %q, a confidential one uses another method", AuthNone)
+	}
+	if c.Public && !c.PKCE {
+		return invalid("pkce", "can't be optional for a public client (RFC 9700 §2.1.1)")
+	}
+	if !slices.Contains([]string{"ES256", "EdDSA", "RS256", "PS256"}, c.IDTokenAlg) {
+		return invalid("id_token_alg", "%q is not supported: use ES256, EdDSA, RS256 or PS256", c.IDTokenAlg)
+	}
+	return nil
+}
+
+func checkGrants(c Client) error {
+	for _, g := range c.Grants {
+		if !slices.Contains([]string{GrantCode, GrantRefresh, GrantCredentials}, g) {
+			return invalid("grant", "%q is not supported: use %s, %s or %s", g, GrantCode, GrantRefresh, GrantCredentials)
+		}
+	}
+	switch {
+	case c.May(GrantCredentials) && c.Public:
+		return invalid("grant", "%s needs a client that can keep a secret (RFC 6749 §4.4)", GrantCredentials)
+	case c.May(GrantRefresh) && !c.May(GrantCode):
+		return invalid("grant", "%s continues what %s began: register both", GrantRefresh, GrantCode)
+	case !slices.Contains([]Refresh{RefreshSession, RefreshOffline, RefreshNone}, c.Refresh):
+		return invalid("refresh", "%q is not supported: use session, offline or none", c.Refresh)
+	case c.May(GrantRefresh) == (c.Refresh == RefreshNone):
+		return invalid("refresh", "must be none exactly when the client is not registered for %s", GrantRefresh)
+	}
+	return nil
+}
+
+func checkRedirects(c Client) error {
+	if c.May(GrantCode) && len(c.RedirectURIs) == 0 {
+		return invalid("redirect_uri", "is required for %s: name where people return to", GrantCode)
+	}
+	for field, uris := range map[string][]string{
+		"redirect_uri": c.RedirectURIs, "post_logout_redirect_uri": c.PostLogoutRedirectURIs,
+	} {
+		if len(uris) > maxURIs {
+			return invalid(field, "at most %d may be registered", maxURIs)
+		}
+		for _, u := range uris {
+			if err := checkRedirectURI(field, u, c.Public); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkRedirectURI admits https anywhere, http on loopback (RFC 8252 §7.3), and
+// the private schemes of native apps (RFC 8252 §7.1). Plain http elsewhere
+// would hand the code to whoever listens on the way.
+func checkRedirectURI(field, raw string, public bool) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || len(raw) > maxURI || !u.IsAbs():
+		return invalid(field, "%q is not an absolute URI of at most %d characters", raw, maxURI)
+	case strings.Contains(raw, "#"):
+		return invalid(field, "%q must not have a fragment (RFC 6749 §3.1.2)", raw)
+	case u.User != nil:
+		return invalid(field, "%q must not carry a user name or password", raw)
+	case strings.ContainsAny(raw, "*\\ \t\r\n"):
+		return invalid(field, "%q has a wildcard, backslash or space: register each URI exactly", raw)
+	}
+	switch u.Scheme {
+	case "https":
+		if u.Host == "" {
+			return invalid(field, "%q has no host", raw)
+		}
+	case "http":
+		if !IsLoopback(u.Hostname()) {
+			return invalid(field, "%q must use https: plain http is for loopback addresses only", raw)
+		}
+	case "javascript", "data", "vbscript", "file", "blob", "about":
+		return invalid(field, "%q uses a scheme that runs or reads local content", raw)
+	default:
+		if !public || !strings.Contains(u.Scheme, ".") {
+			return invalid(field, "%q: a private scheme is for public native apps and looks like com.example.app (RFC 8252 §7.1)", raw)
+		}
+	}
+	return nil
+}
+
+// IsLoopback reports whether host names this machine: localhost, 127.0.0.0/8, ::1.
+func IsLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+func checkLists(c Client) error {
+	for _, s := range c.Scopes {
+		if !scopePattern.MatchString(s) {
+			return invalid("scope", "%q is not a scope: printable ASCII without space, quote or backslash (RFC 6749 §3.3)", s)
+		}
+	}
+	for _, a := range c.Audience {
+		if err := CheckResource("audience", a); err != nil {
+			return err
+		}
+	}
+	for _, n := range c.Networks {
+		p, err := netip.ParsePrefix(n)
+		if err != nil {
+			return invalid("network", "%q is not a network: write it as 10.0.0.0/8 or fd00::/8", n)
+		}
+		if p != p.Masked() {
+			return invalid("network", "%q has host bits set: did you mean %s?", n, p.Masked())
+		}
+	}
+	return nil
+}
+
+// CheckResource admits what may stand in aud: an absolute URI without fragment
+// (RFC 8707 §2).
+func CheckResource(field, raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || !u.IsAbs() || strings.Contains(raw, "#") || len(raw) > maxURI {
+		return invalid(field, "%q must be an absolute URI without fragment, such as https://orders.example.com (RFC 8707 §2)", raw)
+	}
+	return nil
+}
+
+func checkLinks(c Client) error {
+	for field, raw := range map[string]string{"logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TermsURI} {
+		if raw == "" {
+			continue
+		}
+		u, err := url.Parse(raw)
+		if err != nil || len(raw) > maxURI || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname()))) {
+			return invalid(field, "%q must be an https URL", raw)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package seal
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/signet-id/signet/internal/fault"
+)
+
+// ParseKey reads a key-encryption key as people keep it: 32 bytes as base64
+// (with or without padding, URL-safe or not) or as 64 hex digits.
+func ParseKey(text []byte) ([]byte, error) {
+	s := string(bytes.TrimSpace(text))
+	if key, err := hex.DecodeString(s); err == nil && len(key) == KeySize {
+		return key, nil
+	}
+	for _, enc := range []*base64.Encoding{
+		base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding,
+	} {
+		if key, err := enc.DecodeString(s); err == nil && len(key) == KeySize {
+			return key, nil
+		}
+	}
+	return nil, fault.New(fault.Invalid,
+		"the key-encryption key must be 32 bytes, as base64 or hex; make one with: openssl rand -base64 32")
+}
+
+// LoadOrMakeKey reads the key-encryption key in the file at path, or makes the
+// file, readable by its owner alone, when there is none. made tells which.
+func LoadOrMakeKey(path string) (key []byte, made bool, err error) {
+	text, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		key, err = ParseKey(text)
+		if err != nil {
+			return nil, false, fmt.Errorf("key file %s: %w", path, err)
+		}
+		return key, false, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, false, fault.Wrap(fault.Unavailable, err, "the key file %s can't be read; check its owner and mode", path)
+	}
+	key = make([]byte, KeySize)
+	rand.Read(key) //nolint:errcheck // crypto/rand.Read never fails: it crashes the program instead
+	if err := writeNew(path, base64.StdEncoding.EncodeToString(key)+"\n"); err != nil {
+		return nil, false, fault.Wrap(fault.Unavailable, err, "the key file %s can't be made; check the folder's owner and mode", path)
+	}
+	return key, true, nil
+}
+
+// writeNew makes a file that is durable before anything is sealed under it: a
+// power cut must not leave sealed keys whose key never reached the disk.
+func writeNew(path, content string) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := f.WriteString(content); err != nil {
+		return err
+	}
+	return f.Sync()
+}

@@ -1,0 +1,186 @@
+// Package session owns what a signed-in browser is: the cookie outside, the
+// record inside, and when it is over.
+//
+//	sign-in ──Policy.Begin──▶ (record, cookie)      new secret, new sid
+//	prompt=login ──Policy.Renew──▶ same sid, new secret, new auth_time
+//	request ──ParseHandle──▶ Handle.Key ──one Get──▶ Handle.Open
+//
+// The cookie carries 256 random bits that the store knows only by digest, and
+// the names under which the record is found, so that one read finds it and no
+// index is kept. The package never ends a session (package ended does) and
+// never says how somebody authenticated (package authn does).
+package session
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/signet-id/signet/internal/authn"
+	"github.com/signet-id/signet/internal/ident"
+	"github.com/signet-id/signet/internal/store"
+)
+
+const prefix = "session/"
+
+// seenEvery bounds how often a request writes that it happened.
+const seenEvery = time.Minute
+
+// Session is one browser, signed in.
+type Session struct {
+	Subject  string    `json:"-"` // in the key
+	ID       string    `json:"-"` // sid, its public name; in the key
+	Digest   []byte    `json:"digest"`
+	AuthTime time.Time `json:"auth_time"`
+	ACR      string    `json:"acr,omitempty"`
+	AMR      []string  `json:"amr,omitempty"`
+	Created  time.Time `json:"created"`
+	Seen     time.Time `json:"seen"`
+	Address  string    `json:"address,omitempty"`
+	Agent    string    `json:"agent,omitempty"`
+
+	Version store.Version `json:"-"`
+}
+
+// Policy says how long a session lives: Idle after it was last seen, and never
+// beyond Absolute after the person last authenticated.
+type Policy struct{ Idle, Absolute time.Duration }
+
+// Origin is where a session was begun, for the person's own list of sessions.
+type Origin struct{ Address, Agent string }
+
+// maxAgent bounds what a stranger's User-Agent can make us store.
+const maxAgent = 200
+
+// Begin makes a session for somebody who has just authenticated.
+func (p Policy) Begin(who authn.Result, from Origin) (Session, Handle) {
+	s := Session{
+		Subject: who.Subject, ID: ident.New(), Created: who.Time.UTC(),
+		Address: from.Address, Agent: from.Agent[:min(len(from.Agent), maxAgent)],
+	}
+	return p.Renew(s, who)
+}
+
+// Renew gives s a new secret after its person authenticated again: the sid
+// stays, so grants live on, and the old cookie is dead (no session fixation).
+func (p Policy) Renew(s Session, who authn.Result) (Session, Handle) {
+	h := Handle{Subject: s.Subject, ID: s.ID}
+	rand.Read(h.secret[:]) //nolint:errcheck // crypto/rand.Read never fails: it crashes the program instead
+	digest := sha256.Sum256(h.secret[:])
+	s.Digest = digest[:]
+	s.AuthTime, s.Seen = who.Time.UTC(), who.Time.UTC()
+	s.ACR, s.AMR = who.ACR, who.AMR
+	return s, h
+}
+
+// Put writes s, guarded by the version it was read with (0 for a new one), to
+// expire when the policy says.
+func (p Policy) Put(s Session) (store.Op, error) {
+	value, err := json.Marshal(s)
+	if err != nil {
+		return store.Op{}, fmt.Errorf("writing a session: %w", err)
+	}
+	return store.Put(Key(s.Subject, s.ID), value).Until(p.Expires(s)).If(s.Version), nil
+}
+
+// Expires is when s is over unless it is seen again.
+func (p Policy) Expires(s Session) time.Time {
+	idle, absolute := s.Seen.Add(p.Idle), s.AuthTime.Add(p.Absolute)
+	if idle.Before(absolute) {
+		return idle
+	}
+	return absolute
+}
+
+// Touch marks s as seen now. ok is false when that was written less than a
+// minute ago: most requests write nothing.
+func (s Session) Touch(now time.Time) (touched Session, ok bool) {
+	if now.Sub(s.Seen) < seenEvery {
+		return s, false
+	}
+	s.Seen = now.UTC()
+	return s, true
+}
+
+// Key is where the session is stored; Prefix is where all of a user's are.
+func Key(subject, id string) string { return Prefix(subject) + id }
+
+// Prefix is what the keys of all sessions of subject begin with.
+func Prefix(subject string) string { return prefix + subject + "/" }
+
+// Decode reads a session's record, whose key says whose it is.
+func Decode(r store.Record) (Session, error) {
+	s := Session{Version: r.Version}
+	if err := json.Unmarshal(r.Value, &s); err != nil {
+		return s, fmt.Errorf("reading %s: %w", r.Key, err)
+	}
+	const at = len(prefix)
+	if len(r.Key) != at+ident.Length+1+ident.Length {
+		return s, fmt.Errorf("reading %s: not a session's key", r.Key)
+	}
+	s.Subject, s.ID = r.Key[at:at+ident.Length], r.Key[at+ident.Length+1:]
+	return s, nil
+}
+
+// Handle is what the cookie says: which session, and the proof. It prints only
+// its public part.
+type Handle struct {
+	Subject, ID string
+	secret      [sha256.Size]byte
+}
+
+const handleSize = 2*ident.Size + sha256.Size
+
+// Cookie is the handle as the browser keeps it.
+func (h Handle) Cookie() string {
+	var raw [handleSize]byte
+	sub, _ := ident.Decode(h.Subject)
+	id, _ := ident.Decode(h.ID)
+	copy(raw[:], sub[:])
+	copy(raw[ident.Size:], id[:])
+	copy(raw[2*ident.Size:], h.secret[:])
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// ParseHandle reads a cookie. It proves nothing yet: Open does.
+func ParseHandle(cookie string) (Handle, bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cookie)
+	if err != nil || len(raw) != handleSize {
+		return Handle{}, false
+	}
+	return Handle{
+		Subject: ident.Encode([ident.Size]byte(raw[:ident.Size])),
+		ID:      ident.Encode([ident.Size]byte(raw[ident.Size : 2*ident.Size])),
+		secret:  [sha256.Size]byte(raw[2*ident.Size:]),
+	}, true
+}
+
+// String keeps the secret out of logs.
+func (h Handle) String() string { return "session " + h.ID }
+
+// GoString keeps the secret out of logs.
+func (h Handle) GoString() string { return h.String() }
+
+// Key is where the session that h names is stored.
+func (h Handle) Key() string { return Key(h.Subject, h.ID) }
+
+// Open reads the session from its record if h proves to be its cookie. ok is
+// false when the record is absent or the secret is another one.
+func (h Handle) Open(r store.Record) (s Session, ok bool) {
+	if !r.Exists() {
+		return Session{}, false
+	}
+	s, err := Decode(r)
+	if err != nil {
+		return Session{}, false
+	}
+	digest := sha256.Sum256(h.secret[:])
+	if subtle.ConstantTimeCompare(digest[:], s.Digest) != 1 {
+		return Session{}, false
+	}
+	return s, true
+}

@@ -1,0 +1,115 @@
+package token
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/keys"
+)
+
+// ErrNotActive is what every access token gets that is not ours, not an access
+// token, or expired; the cause says which, for the log.
+func errNotActive(cause error) error {
+	return fault.Wrap(fault.Unauthenticated, cause, "the access token is not valid, or has expired")
+}
+
+// ParseAccess reads an access token of this issuer that is valid at now.
+func (m *Mint) ParseAccess(compact string, now time.Time) (Access, error) {
+	header, payload, err := m.Keys.Verify(compact)
+	if err != nil {
+		return Access{}, errNotActive(err)
+	}
+	// An ID token is signed by the same keys and must not pass for an access
+	// token (RFC 9068 §4, RFC 8725 §3.11).
+	if !strings.EqualFold(header.Typ, TypeAccess) {
+		return Access{}, errNotActive(fmt.Errorf("typ is %q", header.Typ))
+	}
+	var c claims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return Access{}, errNotActive(err)
+	}
+	if c.Issuer != m.Issuer || !now.Before(time.Unix(c.Expires, 0)) {
+		return Access{}, errNotActive(fmt.Errorf("iss %q, exp %d", c.Issuer, c.Expires))
+	}
+	return c.access(), nil
+}
+
+// Hint is what an id_token_hint says, once it is known to be ours.
+type Hint struct {
+	Subject   string
+	ClientID  string
+	SessionID string
+}
+
+// ParseHint reads an ID token that this issuer signed, expired or not (OpenID
+// Connect RP-Initiated Logout §2: expired hints are to be accepted).
+func (m *Mint) ParseHint(compact string) (Hint, error) {
+	notOurs := func(cause error) error {
+		return fault.Wrap(fault.Invalid, cause, "is not an ID token of this issuer").On("id_token_hint")
+	}
+	header, payload, err := m.Keys.Verify(compact)
+	if err != nil {
+		return Hint{}, notOurs(err)
+	}
+	if strings.EqualFold(header.Typ, TypeAccess) {
+		return Hint{}, notOurs(fmt.Errorf("typ is %q", header.Typ))
+	}
+	var c claims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return Hint{}, notOurs(err)
+	}
+	if c.Issuer != m.Issuer || c.Subject == "" || len(c.Audience) != 1 {
+		return Hint{}, notOurs(fmt.Errorf("iss %q", c.Issuer))
+	}
+	return Hint{Subject: c.Subject, ClientID: c.Audience[0], SessionID: c.SessionID}, nil
+}
+
+// claims is the union of what our tokens carry.
+type claims struct {
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  audience `json:"aud"`
+	Expires   int64    `json:"exp"`
+	IssuedAt  int64    `json:"iat"`
+	ID        string   `json:"jti"`
+	ClientID  string   `json:"client_id"`
+	Scope     string   `json:"scope"`
+	AuthTime  int64    `json:"auth_time"`
+	ACR       string   `json:"acr"`
+	AMR       []string `json:"amr"`
+	SessionID string   `json:"sid"`
+	Roles     []string `json:"roles"`
+	Groups    []string `json:"groups"`
+}
+
+func (c claims) access() Access {
+	a := Access{
+		Subject: c.Subject, Audience: c.Audience, ClientID: c.ClientID, Scopes: strings.Fields(c.Scope),
+		ID: c.ID, IssuedAt: time.Unix(c.IssuedAt, 0), Expires: time.Unix(c.Expires, 0),
+		ACR: c.ACR, AMR: c.AMR, SessionID: c.SessionID, Roles: c.Roles, Groups: c.Groups,
+	}
+	if c.AuthTime != 0 {
+		a.AuthTime = time.Unix(c.AuthTime, 0)
+	}
+	return a
+}
+
+// audience reads aud as RFC 7519 §4.1.3 allows it: a string, or several.
+type audience []string
+
+func (a *audience) UnmarshalJSON(raw []byte) error {
+	if len(raw) > 0 && raw[0] == '[' {
+		return json.Unmarshal(raw, (*[]string)(a))
+	}
+	var one string
+	if err := json.Unmarshal(raw, &one); err != nil {
+		return err
+	}
+	*a = audience{one}
+	return nil
+}
+
+var _ Signer = (*keys.Ring)(nil)

@@ -1,0 +1,106 @@
+// Package token owns what the issuer's tokens say: access tokens (RFC 9068) and
+// ID tokens (OpenID Connect Core §2), signed through the key ring.
+//
+//	Access, ID ──append claims──▶ JSON ──keys.Ring.Sign──▶ compact JWS
+//	compact JWS ──keys.Ring.Verify──▶ ParseAccess, ParseHint
+//
+// It never decides who gets a token, and stores nothing: a token is gone from
+// the issuer the moment it is written.
+package token
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/signet-id/signet/keys"
+)
+
+// The media types that say what a JWT is (RFC 9068 §2.1; OpenID Connect gives
+// ID tokens none beyond JWT).
+const (
+	TypeAccess = "at+jwt"
+	TypeID     = "JWT"
+)
+
+// Signer is all that this package needs of the key ring.
+type Signer interface {
+	Sign(ctx context.Context, alg keys.Algorithm, typ string, claims []byte) (string, error)
+	Verify(compact string) (keys.Header, []byte, error)
+}
+
+// Mint makes and reads the tokens of one issuer. Safe for concurrent use.
+type Mint struct {
+	Issuer         string
+	Keys           Signer
+	AccessAlg      keys.Algorithm
+	AccessLifetime time.Duration
+	IDLifetime     time.Duration
+}
+
+// Access is what an access token says. Fields that are zero are left out.
+type Access struct {
+	Subject  string
+	Audience []string // never empty
+	ClientID string
+	Scopes   []string
+	ID       string // jti
+	IssuedAt time.Time
+	Expires  time.Time
+
+	// When a user is behind the token:
+	AuthTime  time.Time
+	ACR       string
+	AMR       []string
+	SessionID string
+	Roles     []string
+	Groups    []string
+}
+
+// Access signs a at now; its times are set here.
+func (m *Mint) Access(ctx context.Context, a Access, now time.Time) (string, error) {
+	a.IssuedAt, a.Expires = now, now.Add(m.AccessLifetime)
+	compact, err := m.Keys.Sign(ctx, m.AccessAlg, TypeAccess, appendAccess(make([]byte, 0, 640), m.Issuer, a))
+	if err != nil {
+		return "", fmt.Errorf("signing an access token: %w", err)
+	}
+	return compact, nil
+}
+
+// ID is what an ID token says. Fields that are zero are left out.
+type ID struct {
+	Subject   string
+	ClientID  string // the audience
+	Nonce     string
+	AuthTime  time.Time
+	ACR       string
+	AMR       []string
+	SessionID string
+	// AccessToken is the token issued beside this one; at_hash binds them
+	// (OpenID Connect Core §3.1.3.6).
+	AccessToken string
+}
+
+// ID signs id with alg at now.
+func (m *Mint) ID(ctx context.Context, alg keys.Algorithm, id ID, now time.Time) (string, error) {
+	claims := appendID(make([]byte, 0, 512), m.Issuer, alg, id, now, now.Add(m.IDLifetime))
+	compact, err := m.Keys.Sign(ctx, alg, TypeID, claims)
+	if err != nil {
+		return "", fmt.Errorf("signing an ID token: %w", err)
+	}
+	return compact, nil
+}
+
+// leftHash is the left half of the digest that alg uses, as at_hash and c_hash
+// want it. Ed25519 hashes with SHA-512 (RFC 8032 §5.1).
+func leftHash(alg keys.Algorithm, token string) string {
+	if alg == keys.EdDSA {
+		d := sha512.Sum512([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(d[:len(d)/2])
+	}
+	d := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(d[:len(d)/2])
+}
