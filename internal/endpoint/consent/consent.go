@@ -1,0 +1,159 @@
+// Package consent asks a person whether a third-party client may have what it
+// asks for, and remembers the answer.
+//
+//	GET  /consent ──▶ page
+//	POST /consent ──accept──▶ one Commit: the consent ──▶ /authorize/resume
+//	              ──deny────▶ nothing written        ──▶ /authorize/resume
+//
+// It never asks on behalf of a first-party client: the journey does not lead
+// here then. It never answers the client itself.
+package consent
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/cookie"
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/journey"
+	"github.com/signet-id/signet/internal/pages"
+	"github.com/signet-id/signet/internal/seal"
+	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/user"
+)
+
+// Handler answers the consent page.
+type Handler struct {
+	Base    string // the issuer's path
+	Store   store.Store
+	Seal    *seal.Ring
+	Clients *client.Directory
+	Pages   *pages.Pages
+	Cookies cookie.Jar
+	Scopes  map[string]string // what API scopes mean to people
+}
+
+// Mount adds the page under the issuer's path.
+func (h *Handler) Mount(g *echo.Group) {
+	g.GET("/consent", h.ask)
+	g.POST("/consent", h.answer)
+}
+
+// question is what the page is about: a journey, its client, and who is asked.
+type question struct {
+	journey journey.Journey
+	sealed  string
+	client  client.Client
+	user    user.User
+	scopes  []string
+	given   grant.Consent
+}
+
+// read opens the journey and finds out who sits at the browser, in one round trip.
+func (h *Handler) read(c echo.Context, sealed string) (question, error) {
+	q := question{sealed: sealed}
+	var err error
+	if q.journey, err = journey.Open(h.Seal, sealed, h.Cookies.Get(c.Request(), cookie.Journey)); err != nil {
+		return q, err
+	}
+	over := fault.New(fault.Invalid, "You are no longer signed in. Go back to the application and start again.")
+	known := false
+	if q.client, known = h.Clients.Find(q.journey.ClientID()); !known || q.client.Disabled {
+		return q, fault.New(fault.Invalid, "The application that asked is no longer registered.")
+	}
+	handle, ok := session.ParseHandle(h.Cookies.Get(c.Request(), cookie.Session))
+	if !ok {
+		return q, over
+	}
+	recs, err := h.Store.Get(c.Request().Context(),
+		handle.Key(), user.Key(handle.Subject), grant.ConsentKey(handle.Subject, q.client.ID))
+	if err != nil {
+		return q, fmt.Errorf("reading the session: %w", err)
+	}
+	if _, ok := handle.Open(recs[0]); !ok {
+		return q, over
+	}
+	if q.user, err = user.Decode(recs[1]); err != nil || q.user.Disabled {
+		return q, over
+	}
+	if q.given, err = grant.DecodeConsent(recs[2]); err != nil {
+		return q, err
+	}
+	q.scopes = q.client.UserScopes(strings.Fields(q.journey.Request.Get("scope")))
+	return q, nil
+}
+
+func (h *Handler) ask(c echo.Context) error {
+	q, err := h.read(c, c.QueryParam("journey"))
+	if err != nil {
+		return err
+	}
+	page := pages.Consent{
+		Client: *pages.ClientOf(q.client.Name(), q.client.LogoURI, q.client.PolicyURI, q.client.TermsURI,
+			q.journey.Request.Get("redirect_uri")),
+		User: q.user.Name, Journey: q.sealed, Audiences: q.journey.Request["resource"],
+	}
+	if page.User == "" {
+		page.User = q.user.Login
+	}
+	for _, s := range q.scopes {
+		page.Scopes = append(page.Scopes, pages.Scope{Name: s, Description: h.describe(s)})
+	}
+	return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, page)
+}
+
+func (h *Handler) answer(c echo.Context) error {
+	q, err := h.read(c, c.FormValue("journey"))
+	if err != nil {
+		return err
+	}
+	switch c.FormValue("answer") {
+	case "accept":
+		op, err := q.given.Widen(q.scopes, time.Now()).Put(q.user.Subject, q.client.ID)
+		if err != nil {
+			return err
+		}
+		if _, err := h.Store.Commit(c.Request().Context(), op); err != nil {
+			return fmt.Errorf("remembering a consent: %w", err)
+		}
+		q.journey.Agreed = &journey.Agreement{Subject: q.user.Subject, Scopes: q.scopes}
+	default: // no answer is not a yes
+		q.journey.Refused = "access_denied"
+	}
+	sealed, err := q.journey.Seal(h.Seal)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Redirect(http.StatusSeeOther, h.Base+"/authorize/resume?journey="+sealed)
+}
+
+// describe says what a scope means to a person.
+func (h *Handler) describe(scope string) string {
+	switch scope {
+	case client.ScopeOpenID:
+		return "Know who you are"
+	case "profile":
+		return "See your name and profile"
+	case "email":
+		return "See your e-mail address"
+	case "phone":
+		return "See your phone number"
+	case "address":
+		return "See your postal address"
+	case client.ScopeRoles:
+		return "See your roles"
+	case client.ScopeGroups:
+		return "See the groups you belong to"
+	case client.ScopeOffline:
+		return "Keep access while you are away, even after you sign out"
+	}
+	return h.Scopes[scope]
+}

@@ -1,0 +1,133 @@
+// Package discovery publishes what the issuer is and which keys it signs with:
+// OpenID Connect Discovery 1.0, RFC 8414 and the JWKS.
+//
+// The documents are written once; a request copies ready bytes and reads
+// nothing. They list what works and nothing else: a feature appears here in the
+// change that brings it.
+package discovery
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/signet-id/signet/keys"
+)
+
+// Publisher is all that this package needs of the key ring.
+type Publisher interface{ JWKS() keys.Document }
+
+// Handler answers the well-known documents. Make it with New.
+type Handler struct {
+	metadata  []byte
+	etag      string
+	maxAge    time.Duration
+	issuerTo  string // the issuer's path, for RFC 8414's place of the document
+	published Publisher
+}
+
+// Options are what the documents say.
+type Options struct {
+	Issuer    string
+	Base      string // the issuer's path, "" for none
+	Scopes    []string
+	Claims    []string
+	ACRValues []string
+	Keys      Publisher
+	MaxAge    time.Duration
+}
+
+// metadata is the document (Discovery §3, RFC 8414 §2, RFC 9207 §3). Every
+// member is true of this release.
+type metadata struct {
+	Issuer              string   `json:"issuer"`
+	Authorization       string   `json:"authorization_endpoint"`
+	Token               string   `json:"token_endpoint"`
+	Userinfo            string   `json:"userinfo_endpoint"`
+	JWKS                string   `json:"jwks_uri"`
+	EndSession          string   `json:"end_session_endpoint"`
+	Scopes              []string `json:"scopes_supported"`
+	ResponseTypes       []string `json:"response_types_supported"`
+	ResponseModes       []string `json:"response_modes_supported"`
+	GrantTypes          []string `json:"grant_types_supported"`
+	Subjects            []string `json:"subject_types_supported"`
+	IDTokenAlgs         []string `json:"id_token_signing_alg_values_supported"`
+	AuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	ChallengeMethods    []string `json:"code_challenge_methods_supported"`
+	Claims              []string `json:"claims_supported"`
+	ClaimTypes          []string `json:"claim_types_supported"`
+	ACRValues           []string `json:"acr_values_supported"`
+	Displays            []string `json:"display_values_supported"`
+	Prompts             []string `json:"prompt_values_supported"`
+	UILocales           []string `json:"ui_locales_supported"`
+	ClaimsParameter     bool     `json:"claims_parameter_supported"`
+	RequestParameter    bool     `json:"request_parameter_supported"`
+	RequestURIParameter bool     `json:"request_uri_parameter_supported"` // its default is true
+	ResponseIss         bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+// New writes the documents.
+func New(o Options) (*Handler, error) {
+	algs := []string{string(keys.RS256), string(keys.ES256), string(keys.EdDSA), string(keys.PS256)}
+	raw, err := json.Marshal(metadata{
+		Issuer: o.Issuer, Authorization: o.Issuer + "/authorize", Token: o.Issuer + "/token",
+		Userinfo: o.Issuer + "/userinfo", JWKS: o.Issuer + "/jwks", EndSession: o.Issuer + "/logout",
+		Scopes: o.Scopes, ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"},
+		Subjects:   []string{"public"}, IDTokenAlgs: algs,
+		AuthMethods:      []string{"client_secret_basic", "client_secret_post", "none"},
+		ChallengeMethods: []string{"S256"}, Claims: o.Claims, ClaimTypes: []string{"normal"},
+		ACRValues: o.ACRValues, Displays: []string{"page"},
+		Prompts: []string{"none", "login", "consent", "select_account"}, UILocales: []string{"en"},
+		ResponseIss: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("writing the metadata: %w", err)
+	}
+	digest := sha256.Sum256(raw)
+	return &Handler{
+		metadata: raw, etag: `"` + base64.RawURLEncoding.EncodeToString(digest[:12]) + `"`,
+		maxAge: o.MaxAge, issuerTo: o.Base, published: o.Keys,
+	}, nil
+}
+
+// Mount adds the documents. root is the host's own path and g the issuer's:
+// RFC 8414 §3 puts an issuer's path behind the well-known name, Discovery §4
+// before it.
+func (h *Handler) Mount(root, g *echo.Group) {
+	anyone := middleware.CORSWithConfig(middleware.CORSConfig{AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodGet}})
+	methods := []string{http.MethodGet, http.MethodOptions}
+	g.Match(methods, "/.well-known/openid-configuration", h.describe, anyone)
+	g.Match(methods, "/jwks", h.keys, anyone)
+	root.Match(methods, "/.well-known/oauth-authorization-server"+h.issuerTo, h.describe, anyone)
+}
+
+func (h *Handler) describe(c echo.Context) error {
+	return serve(c, h.metadata, h.etag, "application/json", h.maxAge)
+}
+
+// keys serves the ring's public half. max-age is a promise the ring keeps: no
+// key signs before it was published for longer than that.
+func (h *Handler) keys(c echo.Context) error {
+	doc := h.published.JWKS()
+	return serve(c, doc.Body, doc.ETag, "application/jwk-set+json", doc.MaxAge)
+}
+
+// serve writes a document, or 304 to whoever has it (RFC 9110 §13.1.2).
+func serve(c echo.Context, body []byte, etag, contentType string, maxAge time.Duration) error {
+	h := c.Response().Header()
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(maxAge/time.Second)))
+	h.Set("ETag", etag)
+	if match := c.Request().Header.Get("If-None-Match"); match != "" && strings.Contains(match, etag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return c.Blob(http.StatusOK, contentType, body)
+}

@@ -1,0 +1,230 @@
+// Package logout ends a browser's session on request of the person or of a
+// client (OpenID Connect RP-Initiated Logout 1.0).
+//
+//	GET /logout ──▶ hint fits the session ──▶ end ──▶ back to the client
+//	            ──▶ anything else          ──▶ ask: POST /logout
+//	POST /logout with the page's request  ──▶ end ──▶ back, or "signed out"
+//	POST /logout from a client            ──▶ GET /logout, same parameters
+//
+// The cookie decides whose session ends, never the hint: a hint only shows that
+// the client knows this person, and where the browser may go afterwards. It
+// never redirects to an address that is not registered for the hint's client.
+package logout
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/cookie"
+	"github.com/signet-id/signet/internal/ended"
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/pages"
+	"github.com/signet-id/signet/internal/seal"
+	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/token"
+	"github.com/signet-id/signet/internal/user"
+)
+
+// Handler answers the end-session endpoint.
+type Handler struct {
+	Base    string // the issuer's path
+	Store   store.Store
+	Seal    *seal.Ring
+	Mint    *token.Mint
+	Clients *client.Directory
+	Ended   *ended.Endings
+	Pages   *pages.Pages
+	Cookies cookie.Jar
+}
+
+// Mount adds the endpoint under the issuer's path.
+func (h *Handler) Mount(g *echo.Group) {
+	g.GET("/logout", h.ask)
+	g.POST("/logout", h.confirmed)
+}
+
+const (
+	purpose = "logout"
+	// patience is how long the confirmation page may stay open.
+	patience = time.Hour
+)
+
+// request is a sign-out under way. It is sealed into the confirmation page with
+// the session it would end, which makes it its own CSRF token.
+type request struct {
+	SessionID string `json:"sid"`
+	ClientID  string `json:"client,omitempty"` // of a valid hint
+	Target    string `json:"target,omitempty"` // registered for that client
+	State     string `json:"state,omitempty"`
+	hinted    token.Hint
+}
+
+// parameters are those that we read (RP-Initiated Logout §2).
+func parameters() []string {
+	return []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"}
+}
+
+// maxParameter bounds what travels through the page.
+const maxParameter = 4096
+
+func (h *Handler) ask(c echo.Context) error {
+	q, err := h.parse(c.QueryParams())
+	if err != nil {
+		return err
+	}
+	s, who, err := h.current(c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s == nil:
+		return h.done(c, q)
+	case q.ClientID != "" && q.hinted.SessionID == s.ID:
+		// The client showed an ID token of this very session: the person asked
+		// there, and need not be asked again.
+		return h.end(c, *s, q)
+	}
+	q.SessionID = s.ID
+	plain, err := json.Marshal(q)
+	if err != nil {
+		return fmt.Errorf("writing a sign-out request: %w", err)
+	}
+	sealed, err := h.Seal.Seal(purpose, plain, time.Now().Add(patience))
+	if err != nil {
+		return err
+	}
+	page := pages.SignOut{Client: h.client(q), User: who.Name, Request: sealed}
+	if page.User == "" {
+		page.User = who.Login
+	}
+	return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, page)
+}
+
+// confirmed takes the answer of the page. A client's own POST comes from another
+// site, without our cookie (SameSite=Lax); sent on as a GET it has it.
+func (h *Handler) confirmed(c echo.Context) error {
+	sealed := c.FormValue("request")
+	if sealed == "" {
+		onward := url.Values{}
+		for _, name := range parameters() {
+			if v := c.FormValue(name); v != "" {
+				onward.Set(name, v)
+			}
+		}
+		return c.Redirect(http.StatusSeeOther, h.Base+"/logout?"+onward.Encode())
+	}
+	var q request
+	plain, err := h.Seal.Open(purpose, sealed)
+	if err != nil {
+		return fault.Wrap(fault.Invalid, err, "This page has expired. Sign out again.")
+	}
+	if err := json.Unmarshal(plain, &q); err != nil {
+		return fmt.Errorf("reading a sign-out request: %w", err)
+	}
+	s, _, err := h.current(c)
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return h.done(c, q)
+	}
+	if s.ID != q.SessionID {
+		return fault.New(fault.Invalid, "Somebody else has signed in since this page was opened. Sign out again.")
+	}
+	return h.end(c, *s, q)
+}
+
+// parse judges the parameters. An invalid hint is as good as none: the person is
+// asked, and stays here afterwards.
+func (h *Handler) parse(params url.Values) (request, error) {
+	var q request
+	for _, name := range parameters() {
+		if v := params[name]; len(v) > 1 || (len(v) == 1 && len(v[0]) > maxParameter) {
+			return q, fault.New(fault.Invalid, "%s was sent more than once, or is longer than %d bytes", name, maxParameter)
+		}
+	}
+	hint, err := h.Mint.ParseHint(params.Get("id_token_hint"))
+	if err != nil {
+		return q, nil //nolint:nilerr // no hint, or none of ours: the person is asked
+	}
+	if id := params.Get("client_id"); id != "" && id != hint.ClientID {
+		return q, fault.New(fault.Invalid, "client_id is not the client that id_token_hint was issued to")
+	}
+	c, known := h.Clients.Find(hint.ClientID)
+	if !known {
+		return q, nil
+	}
+	q.ClientID, q.hinted = c.ID, hint
+	target := params.Get("post_logout_redirect_uri")
+	if target == "" {
+		return q, nil
+	}
+	if !slices.Contains(c.PostLogoutRedirectURIs, target) {
+		return q, fault.New(fault.Invalid, "post_logout_redirect_uri: this address is not registered for the client %q", c.ID)
+	}
+	q.Target, q.State = target, params.Get("state")
+	return q, nil
+}
+
+// current is the session that the browser has, or nil.
+func (h *Handler) current(c echo.Context) (*session.Session, user.User, error) {
+	handle, ok := session.ParseHandle(h.Cookies.Get(c.Request(), cookie.Session))
+	if !ok {
+		return nil, user.User{}, nil
+	}
+	recs, err := h.Store.Get(c.Request().Context(), handle.Key(), user.Key(handle.Subject))
+	if err != nil {
+		return nil, user.User{}, fmt.Errorf("reading the session: %w", err)
+	}
+	s, ok := handle.Open(recs[0])
+	if !ok {
+		return nil, user.User{}, nil
+	}
+	who, err := user.Decode(recs[1])
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return nil, who, err
+	}
+	return &s, who, nil
+}
+
+func (h *Handler) end(c echo.Context, s session.Session, q request) error {
+	if err := h.Ended.Session(c.Request().Context(), s.Subject, s.ID); err != nil {
+		return err
+	}
+	return h.done(c, q)
+}
+
+// done sends the browser where the client registered, or says that it is done.
+func (h *Handler) done(c echo.Context, q request) error {
+	h.Cookies.Clear(c.Response(), cookie.Session)
+	c.Response().Header().Set("Cache-Control", "no-store")
+	if q.Target == "" {
+		return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, pages.SignedOut{Client: h.client(q)})
+	}
+	target := q.Target
+	if q.State != "" {
+		separator := "?"
+		if strings.Contains(target, "?") {
+			separator = "&"
+		}
+		target += separator + url.Values{"state": {q.State}}.Encode()
+	}
+	return c.Redirect(http.StatusSeeOther, target)
+}
+
+func (h *Handler) client(q request) *pages.Client {
+	c, known := h.Clients.Find(q.ClientID)
+	if !known {
+		return nil
+	}
+	return pages.ClientOf(c.Name(), c.LogoURI, c.PolicyURI, c.TermsURI, q.Target)
+}

@@ -1,0 +1,195 @@
+package oauth
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/signet-id/signet/internal/cookie"
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/journey"
+	"github.com/signet-id/signet/internal/pages"
+	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/user"
+)
+
+// authorize answers GET and POST /authorize: a new journey begins.
+func (h *Handler) authorize(c echo.Context) error {
+	params, err := readAuthorize(c)
+	if err != nil && len(params) == 0 {
+		return h.fail(c, err)
+	}
+	q, err := h.validate(c.Request().Context(), params)
+	if err != nil {
+		return h.refuseRequest(c, q, err)
+	}
+	binding := h.Cookies.Get(c.Request(), cookie.Journey)
+	if binding == "" {
+		binding = rand.Text()
+		h.Cookies.Set(c.Response(), cookie.Journey, binding)
+	}
+	return h.advance(c, q, journey.Begin(params, binding, time.Now()))
+}
+
+// resume answers GET /authorize/resume: a page did its part. The request is
+// validated anew; what held an hour ago may not hold now.
+func (h *Handler) resume(c echo.Context) error {
+	binding := h.Cookies.Get(c.Request(), cookie.Journey)
+	j, err := journey.Open(h.Seal, c.QueryParam("journey"), binding)
+	if err != nil {
+		return h.fail(c, err)
+	}
+	q, err := h.validate(c.Request().Context(), j.Request)
+	if err != nil {
+		return h.refuseRequest(c, q, err)
+	}
+	return h.advance(c, q, j)
+}
+
+// advance takes the journey's next step.
+func (h *Handler) advance(c echo.Context, q *request, j journey.Journey) error {
+	p, err := h.person(c, q)
+	if err != nil {
+		return h.refuseRequest(c, q, err)
+	}
+	step, code := j.Next(q.demand, p.Person, time.Now())
+	switch step {
+	case journey.SignIn:
+		return h.send(c, j, "/signin")
+	case journey.Consent:
+		return h.send(c, j, "/consent")
+	case journey.Refuse:
+		return h.refuseRequest(c, q, refuse(code, "%s", reasons(code)))
+	case journey.Issue:
+	}
+	return h.issue(c, q, p)
+}
+
+// reasons say in words what the codes of OpenID Connect Core §3.1.2.6 mean.
+func reasons(code string) string {
+	switch code {
+	case "login_required":
+		return "the person must sign in, and the request does not allow asking, or names somebody else"
+	case "consent_required":
+		return "the person must agree, and the request does not allow asking"
+	default:
+		return "the person declined"
+	}
+}
+
+// send moves the browser to a page, with the sealed journey. The query string
+// is not logged, and no page's Referer shows it.
+func (h *Handler) send(c echo.Context, j journey.Journey, page string) error {
+	sealed, err := j.Seal(h.Seal)
+	if err != nil {
+		return h.fail(c, err)
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Redirect(http.StatusSeeOther, h.Base+page+"?journey="+sealed)
+}
+
+// signedIn is who sits at the browser, and the session that says so.
+type signedIn struct {
+	journey.Person
+	session session.Session
+}
+
+// person reads session, user and remembered consent in one round trip, and
+// nothing at all for a browser without a cookie.
+func (h *Handler) person(c echo.Context, q *request) (signedIn, error) {
+	handle, ok := session.ParseHandle(h.Cookies.Get(c.Request(), cookie.Session))
+	if !ok {
+		return signedIn{}, nil
+	}
+	recs, err := h.Store.Get(c.Request().Context(),
+		handle.Key(), user.Key(handle.Subject), grant.ConsentKey(handle.Subject, q.client.ID))
+	if err != nil {
+		return signedIn{}, fmt.Errorf("reading the session: %w", err)
+	}
+	s, ok := handle.Open(recs[0])
+	if !ok {
+		return signedIn{}, nil
+	}
+	if _, err := activeUser(recs[1]); err != nil {
+		return signedIn{}, nil // removed or disabled: nobody is signed in
+	}
+	consent, err := grant.DecodeConsent(recs[2])
+	if err != nil {
+		return signedIn{}, err
+	}
+	return signedIn{journey.Person{Subject: s.Subject, AuthTime: s.AuthTime, Consent: consent}, s}, nil
+}
+
+// issue answers with a code. It writes nothing: the code is sealed.
+func (h *Handler) issue(c echo.Context, q *request, p signedIn) error {
+	code := grant.NewCode(p.Subject, p.session.ID)
+	code.ClientID, code.RedirectURI = q.client.ID, q.redirectURI
+	code.Scopes, code.Audience = q.demand.Scopes, q.audience
+	code.Nonce, code.Challenge = q.params.Get("nonce"), q.challenge
+	code.Authentication = grant.Authentication{Time: p.AuthTime, ACR: p.session.ACR, AMR: p.session.AMR}
+	for _, s := range q.demand.Scopes {
+		q.fosite.GrantScope(s)
+	}
+	ctx := withCode(c.Request().Context(), code)
+	// RequestedAt equals AuthTime: whether the sign-in is fresh enough was the
+	// journey's to decide, and fosite's own arithmetic must not disagree.
+	response, err := h.provider.NewAuthorizeResponse(ctx, q.fosite, newRequestSession(p.Subject, p.AuthTime, p.AuthTime))
+	if err != nil {
+		return h.refuseRequest(c, q, err)
+	}
+	return h.reply(c, q, url.Values{"code": {response.GetCode()}})
+}
+
+// refuseRequest sends an error to where the request came from, or shows it when
+// that is not certain.
+func (h *Handler) refuseRequest(c echo.Context, q *request, err error) error {
+	var page pageError
+	if q == nil || errors.As(err, &page) {
+		return h.fail(c, err)
+	}
+	r := refusalOf(err)
+	h.logRefusal(c, r)
+	return h.reply(c, q, url.Values{"error": {r.code}, "error_description": {r.describe()}})
+}
+
+// reply redirects to the client with values, the state byte for byte if one was
+// sent, and iss, by which the client knows which issuer answers (RFC 9207).
+func (h *Handler) reply(c echo.Context, q *request, values url.Values) error {
+	if state, sent := q.params["state"]; sent && len(state) == 1 {
+		values.Set("state", state[0])
+	}
+	values.Set("iss", h.Issuer)
+	separator := "?"
+	if strings.Contains(q.redirectURI, "?") {
+		separator = "&" // a registered URI keeps its own query (RFC 6749 §3.1.2)
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.Redirect(http.StatusSeeOther, q.redirectURI+separator+values.Encode())
+}
+
+// fail shows an error to the person: nobody else can be told.
+func (h *Handler) fail(c echo.Context, err error) error {
+	r := refusalOf(err)
+	h.logRefusal(c, r)
+	status := http.StatusBadRequest
+	if r.status() >= http.StatusInternalServerError {
+		status = r.status()
+	}
+	page := pages.Failure{
+		Title:     "This sign-in can't go on",
+		Message:   r.description,
+		Reference: c.Response().Header().Get(echo.HeaderXRequestID),
+	}
+	if fault.KindOf(err) != fault.Invalid || r.code != "invalid_request" || errors.As(err, new(pageError)) {
+		page.Details = []pages.Detail{{Name: r.code, Text: r.description}}
+		page.Message = "The application sent a request that can't be answered. Its developers can see below what to change."
+	}
+	return h.Pages.Render(c.Response(), c.Request(), status, page)
+}

@@ -1,0 +1,65 @@
+package oauth
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/ory/fosite"
+
+	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/cookie"
+	"github.com/signet-id/signet/internal/ended"
+	"github.com/signet-id/signet/internal/pages"
+	"github.com/signet-id/signet/internal/seal"
+	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/token"
+)
+
+// RefreshPolicy says how long an unused refresh token lives, and how long a
+// rotated one may be repeated with the same answer.
+type RefreshPolicy struct{ Lifetime, Window time.Duration }
+
+// Handler answers the authorization server's endpoints. Make it with New.
+type Handler struct {
+	Options
+	provider *fosite.Fosite
+}
+
+// Options are what the endpoints need.
+type Options struct {
+	Issuer   string
+	Base     string // the issuer's path, "" for none
+	Store    store.Store
+	Seal     *seal.Ring
+	Clients  *client.Directory
+	Ended    *ended.Endings
+	Mint     *token.Mint
+	Sessions session.Policy
+	Refresh  RefreshPolicy
+	Pages    *pages.Pages
+	Cookies  cookie.Jar
+	Log      *slog.Logger
+}
+
+// New composes the handler and the fosite provider behind it.
+func New(o Options) *Handler {
+	h := &Handler{Options: o}
+	h.provider = newProvider(h)
+	return h
+}
+
+// Mount adds the endpoints under the issuer's path.
+func (h *Handler) Mount(g *echo.Group) {
+	g.GET("/authorize", h.authorize)
+	g.POST("/authorize", h.authorize)
+	g.GET("/authorize/resume", h.resume)
+	// A browser app calls the token endpoint from its own origin. It sends no
+	// cookie, so any origin may: the code and its verifier are the proof.
+	g.Match([]string{http.MethodPost, http.MethodOptions}, "/token", h.token, middleware.CORSWithConfig(middleware.CORSConfig{
+		AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodPost}, AllowHeaders: []string{"Authorization", "Content-Type"},
+	}))
+}

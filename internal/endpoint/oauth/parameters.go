@@ -1,0 +1,107 @@
+package oauth
+
+import (
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+)
+
+// The limits on what strangers send. A journey carries the parameters through
+// the browser in a URL, so their sum is bounded as well.
+const (
+	maxParameter  = 4096
+	maxParameters = 12 << 10
+)
+
+// authorizeParameters are those that we read; all others are ignored (RFC 6749
+// §3.1) and don't travel with the journey.
+func authorizeParameters() []string {
+	return []string{
+		"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", "nonce", "display", "prompt",
+		"max_age", "ui_locales", "claims_locales", "id_token_hint", "login_hint", "acr_values", "claims",
+		"code_challenge", "code_challenge_method", "resource", "request", "request_uri", "registration",
+	}
+}
+
+// readAuthorize returns the parameters of an authorization request, which may
+// come by GET or as a form by POST alike (OpenID Connect Core §3.1.2.1).
+func readAuthorize(c echo.Context) (url.Values, error) {
+	r := c.Request()
+	source := r.URL.Query()
+	if r.Method == http.MethodPost {
+		if err := wantForm(r); err != nil {
+			return nil, err
+		}
+		source = r.PostForm
+	}
+	params := url.Values{}
+	for _, name := range authorizeParameters() {
+		if values, sent := source[name]; sent {
+			params[name] = values
+		}
+	}
+	return params, checkParameters(params)
+}
+
+// readToken returns the form of a token request. Parameters in the URL are not
+// looked at: secrets must not be there (RFC 6749 §2.3.1).
+func readToken(r *http.Request) (url.Values, error) {
+	if err := wantForm(r); err != nil {
+		return nil, err
+	}
+	return r.PostForm, checkParameters(r.PostForm)
+}
+
+// wantForm parses the body, which must be urlencoded (RFC 6749 §3.2).
+func wantForm(r *http.Request) error {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return refuse("invalid_request", "send the parameters as a form body with Content-Type application/x-www-form-urlencoded")
+	}
+	if err := r.ParseForm(); err != nil {
+		return refuse("invalid_request", "the form body is malformed or too large").because(err)
+	}
+	return nil
+}
+
+// checkParameters refuses what is too long or sent twice (RFC 6749 §3.1, §3.2:
+// parameters MUST NOT be included more than once; resource may be, RFC 8707).
+func checkParameters(params url.Values) error {
+	total := 0
+	names := make([]string, 0, len(params))
+	for name := range params {
+		names = append(names, name)
+	}
+	slices.Sort(names) // the same request always names the same parameter
+	for _, name := range names {
+		values := params[name]
+		if len(values) > 1 && name != "resource" {
+			return refuse("invalid_request", "the parameter %q was sent %d times, send it once", printable(name), len(values))
+		}
+		for _, v := range values {
+			if len(v) > maxParameter {
+				return refuse("invalid_request", "the parameter %q is longer than %d bytes", printable(name), maxParameter)
+			}
+			total += len(name) + len(v)
+		}
+	}
+	if total > maxParameters {
+		return refuse("invalid_request", "the parameters are longer than %d bytes together", maxParameters)
+	}
+	return nil
+}
+
+// printable cuts a stranger's parameter name down to what an error description
+// may contain (RFC 6749 §4.1.2.1: ASCII without quote and backslash).
+func printable(name string) string {
+	out := make([]byte, 0, 32)
+	for i := 0; i < len(name) && i < 32; i++ {
+		if c := name[i]; c >= ' ' && c <= '~' && c != '"' && c != '\\' {
+			out = append(out, c)
+		}
+	}
+	return string(out)
+}

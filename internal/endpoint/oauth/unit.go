@@ -1,0 +1,91 @@
+package oauth
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/seal"
+	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/user"
+)
+
+// unit is one token request's unit of work. It travels in the context, because
+// fosite's storage and strategy methods receive nothing else; it belongs to one
+// request and needs no lock.
+type unit struct {
+	now     time.Time
+	address netip.Addr
+	client  client.Client // set by client authentication
+
+	// What the presented code or refresh token named, read in one round trip.
+	requester fosite.Requester
+	code      string     // as presented, when it is one
+	opened    grant.Code // what was sealed in it
+	grant     grant.Grant
+	user      user.User
+	session   session.Session
+	presented grant.Presented
+	verdict   grant.Verdict
+
+	// What the tokens will say: the grant's, narrowed by the request.
+	scopes   []string
+	audience []string
+
+	access string // the access token, for at_hash
+}
+
+type unitKey struct{}
+
+func withUnit(ctx context.Context, u *unit) context.Context {
+	return context.WithValue(ctx, unitKey{}, u)
+}
+
+// unitOf returns the request's unit of work. At /authorize there is none, and
+// nothing there calls for it.
+func unitOf(ctx context.Context) *unit {
+	u, _ := ctx.Value(unitKey{}).(*unit)
+	return u
+}
+
+// authentication is how the person behind the tokens signed in.
+func (u *unit) authentication() grant.Authentication {
+	if u.code != "" {
+		return u.opened.Authentication
+	}
+	return u.grant.Authentication
+}
+
+// begin turns the redeemed code into the grant that will be written.
+func (u *unit) begin(key seal.KeyID) {
+	u.grant = grant.Grant{
+		Ref: u.opened.Ref, ClientID: u.client.ID, Scopes: u.opened.Scopes, Audience: u.opened.Audience,
+		Authentication: u.opened.Authentication, Created: u.now.UTC(), Refresh: client.RefreshNone,
+	}
+	if !u.client.May(client.GrantRefresh) {
+		return
+	}
+	u.grant.Refresh, u.grant.MACKey = client.RefreshSession, key
+	if slices.Contains(u.opened.Scopes, client.ScopeOffline) {
+		u.grant.Refresh = client.RefreshOffline
+	}
+}
+
+// activeUser reads the user behind a grant, who must still be allowed to sign in.
+func activeUser(r store.Record) (user.User, error) {
+	who, err := user.Decode(r)
+	if err != nil {
+		return who, err
+	}
+	if who.Disabled {
+		return who, fault.New(fault.Denied, "the user is disabled")
+	}
+	return who, nil
+}

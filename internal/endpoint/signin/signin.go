@@ -1,0 +1,250 @@
+// Package signin is where a person proves who they are: the sign-in page, and
+// the front door that says who is signed in.
+//
+//	GET  /signin ──▶ page                     nothing read, nothing written
+//	POST /signin ──▶ method ──▶ one Commit: the session ──▶ /authorize/resume
+//
+// It knows methods of signing in and sessions, never the client's protocol: the
+// sealed journey goes back to the authorization endpoint, which decides what is
+// next. A journey is bound to the browser by a cookie, so a form that was not
+// ours, or not this browser's, signs nobody in (no login CSRF).
+package signin
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/signet-id/signet/internal/authn"
+	"github.com/signet-id/signet/internal/authn/password"
+	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/cookie"
+	"github.com/signet-id/signet/internal/ended"
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/journey"
+	"github.com/signet-id/signet/internal/pages"
+	"github.com/signet-id/signet/internal/seal"
+	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/user"
+)
+
+// Handler answers the sign-in page.
+type Handler struct {
+	Base      string // the issuer's path
+	Store     store.Store
+	Seal      *seal.Ring
+	Users     *user.Directory
+	Passwords *password.Method
+	Clients   *client.Directory
+	Sessions  session.Policy
+	Ended     *ended.Endings
+	Pages     *pages.Pages
+	Cookies   cookie.Jar
+	// Personas may be signed in with one click. Only a loopback issuer has any.
+	Personas []pages.Persona
+}
+
+// Mount adds the page under the issuer's path.
+func (h *Handler) Mount(g *echo.Group) {
+	g.GET("/", h.home)
+	g.GET("/signin", h.ask)
+	g.POST("/signin", h.answer)
+}
+
+// ask shows the page. A person who comes without a journey signs in to the
+// issuer itself.
+func (h *Handler) ask(c echo.Context) error {
+	sealed := c.QueryParam("journey")
+	if sealed == "" {
+		return h.begin(c)
+	}
+	j, err := h.open(c, sealed)
+	if err != nil {
+		return err
+	}
+	return h.show(c, http.StatusOK, j, sealed, pages.SignIn{Login: j.Request.Get("login_hint")})
+}
+
+// begin starts a journey of no client, so that this sign-in is bound to the
+// browser like any other.
+func (h *Handler) begin(c echo.Context) error {
+	binding := h.Cookies.Get(c.Request(), cookie.Journey)
+	if binding == "" {
+		binding = rand.Text()
+		h.Cookies.Set(c.Response(), cookie.Journey, binding)
+	}
+	j := journey.Begin(nil, binding, time.Now())
+	sealed, err := j.Seal(h.Seal)
+	if err != nil {
+		return err
+	}
+	return h.show(c, http.StatusOK, j, sealed, pages.SignIn{})
+}
+
+func (h *Handler) open(c echo.Context, sealed string) (journey.Journey, error) {
+	return journey.Open(h.Seal, sealed, h.Cookies.Get(c.Request(), cookie.Journey))
+}
+
+// show renders the page with what the journey says of the client.
+func (h *Handler) show(c echo.Context, status int, j journey.Journey, sealed string, page pages.SignIn) error {
+	page.Journey, page.Personas = sealed, h.Personas
+	if asked, ok := h.Clients.Find(j.ClientID()); ok {
+		page.Client = pages.ClientOf(asked.Name(), asked.LogoURI, asked.PolicyURI, asked.TermsURI, j.Request.Get("redirect_uri"))
+		page.CanCancel = true
+	}
+	return h.Pages.Render(c.Response(), c.Request(), status, page)
+}
+
+// answer takes what the person chose on the page.
+func (h *Handler) answer(c echo.Context) error {
+	sealed := c.FormValue("journey")
+	j, err := h.open(c, sealed)
+	if err != nil {
+		return err
+	}
+	if c.FormValue("action") == "cancel" && j.ClientID() != "" {
+		j.Refused = "access_denied"
+		return h.goOn(c, j)
+	}
+	who, also, err := h.authenticate(c)
+	if err != nil {
+		return h.again(c, j, sealed, err)
+	}
+	if err := h.start(c, who, also); err != nil {
+		return err
+	}
+	j.SignedIn = who.Subject
+	return h.goOn(c, j)
+}
+
+// authenticate asks the method that the form names. The ops go into the Commit
+// of the sign-in.
+func (h *Handler) authenticate(c echo.Context) (authn.Result, []store.Op, error) {
+	ctx := c.Request().Context()
+	if login := c.FormValue("persona"); login != "" {
+		who, err := h.persona(ctx, login)
+		return who, nil, err
+	}
+	address, _ := netip.ParseAddr(c.RealIP())
+	typed := c.FormValue("password")
+	in, err := h.Passwords.SignIn(ctx, c.FormValue("login"), typed, address)
+	if err != nil || !in.Rehash {
+		return in.Result, nil, err
+	}
+	if in.User.Password, err = h.Passwords.Hasher.Hash(ctx, typed); err != nil {
+		return in.Result, nil, fmt.Errorf("renewing a password hash: %w", err)
+	}
+	op, err := user.Replace(in.User, in.Version)
+	return in.Result, []store.Op{op}, err
+}
+
+func (h *Handler) persona(ctx context.Context, login string) (authn.Result, error) {
+	for _, p := range h.Personas {
+		if p.Login == login {
+			u, _, err := h.Users.ByLogin(ctx, login)
+			return authn.New(u.Subject, time.Now(), authn.AMRPassword), err
+		}
+	}
+	return authn.Result{}, fault.New(fault.Unauthenticated, "There is no such persona.")
+}
+
+// start gives the browser its session: a new one, or the one it has, renewed,
+// when the same person signs in again. Another person's session in this browser
+// ends.
+func (h *Handler) start(c echo.Context, who authn.Result, also []store.Op) error {
+	ctx := c.Request().Context()
+	s, handle := h.Sessions.Begin(who, session.Origin{Address: c.RealIP(), Agent: c.Request().UserAgent()})
+	old, had, err := h.current(c)
+	if err != nil {
+		return err
+	}
+	if had && old.Subject == who.Subject {
+		s, handle = h.Sessions.Renew(old, who)
+	}
+	op, err := h.Sessions.Put(s)
+	if err != nil {
+		return err
+	}
+	_, err = h.Store.Commit(ctx, append(also, op)...)
+	if errors.Is(err, store.ErrConflict) {
+		// The session or the user's record changed in this very moment; neither
+		// the old sid nor a renewed hash is worth failing a sign-in.
+		s, handle = h.Sessions.Begin(who, session.Origin{Address: s.Address, Agent: s.Agent})
+		if op, err = h.Sessions.Put(s); err == nil {
+			_, err = h.Store.Commit(ctx, op)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("beginning a session: %w", err)
+	}
+	if had && old.Subject != who.Subject {
+		if err := h.Ended.Session(ctx, old.Subject, old.ID); err != nil {
+			return err
+		}
+	}
+	h.Cookies.Set(c.Response(), cookie.Session, handle.Cookie())
+	return nil
+}
+
+// current is the session that the browser has, if it has one.
+func (h *Handler) current(c echo.Context) (session.Session, bool, error) {
+	handle, ok := session.ParseHandle(h.Cookies.Get(c.Request(), cookie.Session))
+	if !ok {
+		return session.Session{}, false, nil
+	}
+	recs, err := h.Store.Get(c.Request().Context(), handle.Key())
+	if err != nil {
+		return session.Session{}, false, fmt.Errorf("reading a session: %w", err)
+	}
+	s, ok := handle.Open(recs[0])
+	return s, ok, nil
+}
+
+// again shows the page with what to do about a failed attempt.
+func (h *Handler) again(c echo.Context, j journey.Journey, sealed string, err error) error {
+	page := pages.SignIn{Login: c.FormValue("login")}
+	switch fault.KindOf(err) {
+	case fault.Unauthenticated:
+		_, page.Problem = fault.Public(err)
+		return h.show(c, http.StatusUnprocessableEntity, j, sealed, page)
+	case fault.TooMany:
+		wait := max(fault.RetryAfter(err).Round(time.Second), time.Second)
+		page.Waiting = inWords(wait)
+		c.Response().Header().Set("Retry-After", fmt.Sprint(int(wait/time.Second)))
+		return h.show(c, http.StatusTooManyRequests, j, sealed, page)
+	default:
+		return err
+	}
+}
+
+func inWords(d time.Duration) string {
+	n, unit := int(d/time.Second), "second"
+	if d > 2*time.Minute {
+		n, unit = int((d+time.Minute-1)/time.Minute), "minute"
+	}
+	if n == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", n, unit)
+}
+
+// goOn returns to where the journey is decided, or to the front door for a
+// journey of no client.
+func (h *Handler) goOn(c echo.Context, j journey.Journey) error {
+	c.Response().Header().Set("Cache-Control", "no-store")
+	if j.ClientID() == "" {
+		return c.Redirect(http.StatusSeeOther, h.Base+"/")
+	}
+	sealed, err := j.Seal(h.Seal)
+	if err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, h.Base+"/authorize/resume?journey="+sealed)
+}

@@ -1,0 +1,132 @@
+// Package userinfo answers who the user behind an access token is (OpenID
+// Connect Core §5.3).
+//
+//	token ──Mint.ParseAccess──▶ sub, grant ──one Get──▶ claims of its scopes
+//
+// The token must be ours, alive, and of a grant that has not ended; its scopes
+// decide what is told. It never takes a token from the URL.
+package userinfo
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/token"
+	"github.com/signet-id/signet/internal/user"
+)
+
+// Handler answers the UserInfo endpoint.
+type Handler struct {
+	Issuer string
+	Store  store.Store
+	Mint   *token.Mint
+	Log    *slog.Logger
+}
+
+// Mount adds the endpoint under the issuer's path. Browser apps of any origin
+// may call it: it takes no cookie.
+func (h *Handler) Mount(g *echo.Group) {
+	g.Match([]string{http.MethodGet, http.MethodPost, http.MethodOptions}, "/userinfo", h.userinfo,
+		middleware.CORSWithConfig(middleware.CORSConfig{
+			AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodGet, http.MethodPost}, AllowHeaders: []string{"Authorization"},
+		}))
+}
+
+func (h *Handler) userinfo(c echo.Context) error {
+	c.Response().Header().Set("Cache-Control", "no-store")
+	raw, err := bearer(c)
+	if err != nil {
+		return h.challenge(c, http.StatusBadRequest, "invalid_request", err)
+	}
+	if raw == "" {
+		// RFC 6750 §3.1: who sent no token gets no error code.
+		return h.challenge(c, http.StatusUnauthorized, "", nil)
+	}
+	access, err := h.Mint.ParseAccess(raw, time.Now())
+	if err != nil {
+		return h.challenge(c, http.StatusUnauthorized, "invalid_token", err)
+	}
+	if !slices.Contains(access.Scopes, client.ScopeOpenID) {
+		return h.challenge(c, http.StatusForbidden, "insufficient_scope", fault.New(fault.Denied, "the token was not issued for the scope openid"))
+	}
+	who, err := h.read(c, access)
+	if err != nil {
+		if fault.KindOf(err) == fault.NotFound {
+			return h.challenge(c, http.StatusUnauthorized, "invalid_token", err)
+		}
+		return err
+	}
+	claims := who.Claims(access.Scopes...)
+	claims["sub"] = who.Subject
+	return c.JSON(http.StatusOK, claims)
+}
+
+// read fetches the user and, in the same round trip, whether the grant stands.
+func (h *Handler) read(c echo.Context, access token.Access) (user.User, error) {
+	ended := fault.New(fault.NotFound, "the access token is no longer valid")
+	ref, ok := grant.OfToken(access.Subject, access.SessionID, access.ID)
+	if !ok {
+		return user.User{}, ended
+	}
+	recs, err := h.Store.Get(c.Request().Context(), user.Key(access.Subject), ref.Key())
+	if err != nil {
+		return user.User{}, fmt.Errorf("reading the user behind a token: %w", err)
+	}
+	if !recs[1].Exists() {
+		return user.User{}, ended
+	}
+	who, err := user.Decode(recs[0])
+	if err == nil && who.Disabled {
+		return who, ended
+	}
+	return who, err
+}
+
+// bearer takes the token from the header, or from the form of a POST (RFC 6750
+// §2.1, §2.2); never from both, and never from the URL (RFC 9700 §4.3.2).
+func bearer(c echo.Context) (string, error) {
+	r := c.Request()
+	inForm := ""
+	if r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		if err := r.ParseForm(); err != nil {
+			return "", fault.Wrap(fault.Invalid, err, "the form body is malformed or too large")
+		}
+		inForm = r.PostForm.Get("access_token")
+	}
+	header := r.Header.Values("Authorization")
+	switch {
+	case len(header) > 1, len(header) == 1 && inForm != "":
+		return "", fault.New(fault.Invalid, "the token was sent more than once")
+	case len(header) == 0:
+		return inForm, nil
+	}
+	scheme, value, _ := strings.Cut(header[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", nil
+	}
+	return strings.TrimSpace(value), nil
+}
+
+// challenge answers as RFC 6750 §3 has it.
+func (h *Handler) challenge(c echo.Context, status int, code string, err error) error {
+	value := `Bearer realm="` + h.Issuer + `"`
+	if code != "" {
+		_, message := fault.Public(err)
+		value += `, error="` + code + `", error_description="` + message + `"`
+		h.Log.InfoContext(c.Request().Context(), "request refused",
+			slog.String("route", c.Path()), slog.String("code", code), slog.Any("reason", err))
+	}
+	c.Response().Header().Set("WWW-Authenticate", value)
+	return c.NoContent(status)
+}
