@@ -43,6 +43,7 @@ func (a *App) mount(r rooms) error {
 	if err != nil {
 		return err
 	}
+	counters := a.newCounters()
 	root := a.server.Echo().Group("")
 	g := a.server.Echo().Group(r.base)
 	documents.Mount(root, g)
@@ -50,10 +51,12 @@ func (a *App) mount(r rooms) error {
 		Issuer: a.config.Issuer, Base: r.base, Store: a.store, Seal: a.seal, Clients: a.clients, Ended: a.ended, Mint: a.mint,
 		Sessions: r.sessions, Pages: r.look, Cookies: r.cookies, Log: a.log,
 		Refresh: oauth.RefreshPolicy{Lifetime: a.config.Tokens.RefreshLifetime, Window: a.config.Tokens.ReuseWindow},
+		Count:   counters.token,
 	}).Mount(g)
 	(&signin.Handler{
 		Base: r.base, Store: a.store, Seal: a.seal, Users: a.users, Passwords: r.passwords, Clients: a.clients,
 		Sessions: r.sessions, Ended: a.ended, Pages: r.look, Cookies: r.cookies, Personas: r.personas,
+		Count: counters.signIn,
 	}).Mount(g)
 	(&consent.Handler{
 		Base: r.base, Store: a.store, Seal: a.seal, Clients: a.clients, Pages: r.look, Cookies: r.cookies,
@@ -66,6 +69,22 @@ func (a *App) mount(r rooms) error {
 	(&userinfo.Handler{Issuer: a.config.Issuer, Store: a.store, Mint: a.mint, Log: a.log}).Mount(g)
 	g.GET("/assets/*", echo.WrapHandler(r.look.Assets()))
 	return nil
+}
+
+// counters are what the endpoints count for those who watch the server.
+type counters struct {
+	token  func(grantType, outcome string)
+	signIn func(outcome string)
+}
+
+func (a *App) newCounters() counters {
+	registry := a.Telemetry.Registry()
+	tokens := telemetry.NewCounter(registry, "signet_token_requests_total", "Token requests, by how they ended.", "grant", "outcome")
+	signIns := telemetry.NewCounter(registry, "signet_sign_ins_total", "Attempts to sign in, by how they ended.", "outcome")
+	return counters{
+		token:  func(grantType, outcome string) { tokens.WithLabelValues(grantType, outcome).Inc() },
+		signIn: func(outcome string) { signIns.WithLabelValues(outcome).Inc() },
+	}
 }
 
 // newServer makes the public server, whose last resort for a browser is a page.

@@ -87,7 +87,7 @@ func refusalOfFosite(rfc *fosite.RFC6749Error, err error) *refusal {
 	code := rfc.ErrorField
 	switch code {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
-		"invalid_scope", "access_denied", "unsupported_response_type", "server_error", "login_required",
+		"invalid_scope", "access_denied", "unsupported_response_type", "server_error", "temporarily_unavailable", "login_required",
 		"consent_required", "interaction_required", "request_not_supported", "request_uri_not_supported", "registration_not_supported":
 	case "not_found", "token_inactive", "token_expired":
 		code = "invalid_grant"
@@ -99,11 +99,19 @@ func refusalOfFosite(rfc *fosite.RFC6749Error, err error) *refusal {
 	if code == "server_error" {
 		return refuse(code, "something went wrong on our side").because(err)
 	}
-	text := rfc.HintField
-	if text == "" {
-		text = rfc.DescriptionField
+	return refuse(code, "%s", hintOf(rfc)).because(err)
+}
+
+// hintOf is what fosite's error says for developers. It wraps the errors of our
+// storage in bare ones of its own, whose description says nothing: the first
+// hint on the way down does.
+func hintOf(rfc *fosite.RFC6749Error) string {
+	for e, more := rfc, true; more; more = errors.As(e.Unwrap(), &e) {
+		if e.HintField != "" {
+			return e.HintField
+		}
 	}
-	return refuse(code, "%s", text).because(err)
+	return rfc.DescriptionField
 }
 
 // describe is a description as the wire allows it (RFC 6749 §5.2): printable

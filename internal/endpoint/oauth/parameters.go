@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -43,7 +44,18 @@ func readAuthorize(c echo.Context) (url.Values, error) {
 			params[name] = values
 		}
 	}
+	dropEmpty(params)
 	return params, checkParameters(params)
+}
+
+// dropEmpty leaves out what was sent without a value, which MUST be treated as
+// if it had been omitted (RFC 6749 §3.1, §3.2). One that was sent several times
+// stays, to be refused.
+func dropEmpty(params url.Values) {
+	params["resource"] = slices.DeleteFunc(params["resource"], func(v string) bool { return v == "" })
+	maps.DeleteFunc(params, func(_ string, values []string) bool {
+		return len(values) == 0 || (len(values) == 1 && values[0] == "")
+	})
 }
 
 // readToken returns the form of a token request. Parameters in the URL are not
@@ -52,6 +64,7 @@ func readToken(r *http.Request) (url.Values, error) {
 	if err := wantForm(r); err != nil {
 		return nil, err
 	}
+	dropEmpty(r.PostForm)
 	return r.PostForm, checkParameters(r.PostForm)
 }
 

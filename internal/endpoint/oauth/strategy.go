@@ -88,7 +88,7 @@ func (s *strategy) GenerateRefreshToken(ctx context.Context, _ fosite.Requester)
 	u := unitOf(ctx)
 	switch {
 	case u.verdict == grant.Current && u.code == "":
-		u.grant = u.grant.Next(u.now)
+		u.grant = u.grant.Next(u.now, s.h.Seal.MACKey())
 	case u.code != "":
 		u.begin(s.h.Seal.MACKey())
 		if u.grant.Refresh == client.RefreshNone {

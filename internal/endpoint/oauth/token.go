@@ -35,9 +35,15 @@ func (h *Handler) token(c echo.Context) error {
 	// RFC 6749 §5.1: no cache may keep tokens, nor the errors about them.
 	c.Response().Header().Set("Cache-Control", "no-store")
 	out, err := h.exchange(c)
+	grantType := c.Request().PostFormValue("grant_type")
+	if checkGrantType(grantType) != nil {
+		grantType = "other"
+	}
 	if err != nil {
+		h.Count(grantType, refusalOf(err).code)
 		return h.answer(c, err)
 	}
+	h.Count(grantType, "ok")
 	return c.JSON(http.StatusOK, out)
 }
 

@@ -47,6 +47,8 @@ type Handler struct {
 	Ended     *ended.Endings
 	Pages     *pages.Pages
 	Cookies   cookie.Jar
+	// Count is told how each attempt ended: ok, or the kind of its failure.
+	Count func(outcome string)
 	// Personas may be signed in with one click. Only a loopback issuer has any.
 	Personas []pages.Persona
 }
@@ -115,11 +117,14 @@ func (h *Handler) answer(c echo.Context) error {
 	}
 	who, also, err := h.authenticate(c)
 	if err != nil {
+		h.Count(fault.KindOf(err).String())
 		return h.again(c, j, sealed, err)
 	}
 	if err := h.start(c, who, also); err != nil {
+		h.Count(fault.KindOf(err).String())
 		return err
 	}
+	h.Count("ok")
 	j.SignedIn = who.Subject
 	return h.goOn(c, j)
 }

@@ -1,0 +1,88 @@
+// Package adminapi gives the operator's commands an address: JSON over HTTP, for
+// the local socket.
+//
+//	signet (command) ──unix socket, mode 0600──▶ Handler ──▶ admin.Operator
+//	signet (no server) ───── in process ───────▶ Handler ──▶ admin.Operator
+//
+// There is no authentication here on purpose: the mode of the socket is the
+// authentication. Whoever may open it is the user who owns the store, and could
+// read and change the file itself. So this handler must never be served on a
+// network. No browser reaches a unix socket, so there is no CSRF either; that a
+// body must be application/json is the second wall, should somebody proxy it.
+//
+// For the same reason an internal error is told in full: who asks is who reads
+// the log. It never holds a rule; those are admin's.
+package adminapi
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/signet-id/signet/internal/admin"
+)
+
+type handler struct {
+	operator *admin.Operator
+	version  string
+}
+
+// Handler answers for op; version is what GET /status says.
+func Handler(op *admin.Operator, version string) http.Handler {
+	h := &handler{op, version}
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Logger.SetOutput(io.Discard)
+	e.HTTPErrorHandler = fail
+	e.Use(limitBody, requireJSON)
+	h.mount(e)
+	return e
+}
+
+func (h *handler) mount(e *echo.Echo) {
+	e.GET("/status", h.status)
+
+	e.GET("/clients", h.listClients)
+	e.POST("/clients", h.addClient)
+	e.GET("/clients/:id", h.showClient)
+	e.PATCH("/clients/:id", h.setClient)
+	e.DELETE("/clients/:id", h.removeClient)
+	e.POST("/clients/:id/secret", h.rotateSecret)
+	e.POST("/clients/:id/disable", h.disableClient)
+	e.POST("/clients/:id/enable", h.enableClient)
+
+	e.GET("/users", h.listUsers)
+	e.POST("/users", h.addUser)
+	e.GET("/users/:ref", h.showUser)
+	e.PATCH("/users/:ref", h.setUser)
+	e.DELETE("/users/:ref", h.removeUser)
+	e.POST("/users/:ref/password", h.setPassword)
+	e.POST("/users/:ref/disable", h.disableUser)
+	e.POST("/users/:ref/enable", h.enableUser)
+
+	e.GET("/keys", h.listKeys)
+	e.POST("/keys/rotate", h.rotateKeys)
+}
+
+func (h *handler) status(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string]string{"version": h.version})
+}
+
+func (h *handler) listKeys(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string]any{"keys": h.operator.ListKeys()})
+}
+
+func (h *handler) rotateKeys(c echo.Context) error {
+	var asked struct {
+		Algorithms []string `json:"algs"`
+	}
+	if err := read(c, &asked); err != nil {
+		return err
+	}
+	rotated, err := h.operator.RotateKeys(c.Request().Context(), asked.Algorithms...)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]any{"keys": rotated})
+}
