@@ -1,12 +1,15 @@
 package app_test
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/signet-id/signet/internal/app"
+	"github.com/signet-id/signet/internal/config"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/store"
 )
@@ -220,4 +223,37 @@ func TestASessionInUseByRefreshesIsNotIdle(t *testing.T) {
 			t.Errorf("the session went idle: %s", u)
 		}
 	})
+}
+
+func TestASessionThatEndsDuringARedemptionBeginsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		meanwhile := func() {}
+		h := open(t, func(_ *config.Config, o *app.Options) {
+			o.Wrap = func(s store.Store) store.Store { return &interrupted{s, &meanwhile} }
+		})
+		b := h.browser()
+		b.code("alice", "orders")
+		time.Sleep(2 * time.Minute) // so that being seen is worth writing again
+		got := b.get(authorize(asks("orders"))).location(t)
+		meanwhile = func() {
+			meanwhile = func() {}
+			if err := h.Operator.Ended.User(t.Context(), h.alice.Subject); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := h.token("orders", redeem(got.Query().Get("code"))); got.Error != "invalid_grant" {
+			t.Errorf("redeemed in a session that had ended: %+v", got)
+		}
+	})
+}
+
+// interrupted lets something happen between a request's reads and its Commit.
+type interrupted struct {
+	store.Store
+	meanwhile *func()
+}
+
+func (s *interrupted) Commit(ctx context.Context, ops ...store.Op) (store.Version, error) {
+	(*s.meanwhile)()
+	return s.Store.Commit(ctx, ops...)
 }

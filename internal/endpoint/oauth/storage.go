@@ -87,6 +87,9 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, code string, _ fo
 	if !recs[1].Exists() {
 		return nil, notFound("the session in which the code was issued has ended", nil)
 	}
+	if u.session, err = session.Decode(recs[1]); err != nil {
+		return nil, err
+	}
 	if u.user, err = activeUser(recs[2]); err != nil {
 		return nil, notFound("the user can no longer sign in", err)
 	}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/grant"
-	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/store"
 )
 
@@ -165,7 +164,7 @@ func (h *Handler) redeem(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.Store.Commit(ctx, grant.Spend(u.code, u.grant.Ref, u.now), put)
+	err = h.commit(ctx, u, grant.Spend(u.code, u.grant.Ref, u.now), put)
 	if !errors.Is(err, store.ErrConflict) {
 		return err
 	}
@@ -192,42 +191,39 @@ func (h *Handler) rotate(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	ops := []store.Op{put}
-	// A refresh is a sign of life of its session, and rides along for free.
-	if touched, due := u.session.Touch(u.now); due && u.session.ID != "" {
-		seen, err := h.Sessions.Put(touched)
-		if err != nil {
-			return err
-		}
-		ops = append(ops, seen)
-	}
-	_, err = h.Store.Commit(ctx, ops...)
-	var conflict *store.ConflictError
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &conflict):
-		return fmt.Errorf("rotating a refresh token: %w", err)
-	case conflict.Key == session.Key(u.grant.Subject, u.grant.SessionID):
-		return h.rotateAlone(ctx, u, put)
-	default:
+	if err = h.commit(ctx, u, put); errors.Is(err, store.ErrConflict) {
 		return h.rejoin(ctx, u)
 	}
+	return err
 }
 
-// rotateAlone tries again after the session changed meanwhile: seen by another
-// request, which is as good, or ended, which must be looked at.
-func (h *Handler) rotateAlone(ctx context.Context, u *unit, put store.Op) error {
-	recs, err := h.Store.Get(ctx, session.Key(u.grant.Subject, u.grant.SessionID))
+// commit writes ops and, at most once a minute, that the session was seen: using
+// its tokens is a sign of life, and rides along for free. If the session changed
+// meanwhile, it was seen by another request, which is as good, or has ended,
+// and nothing may begin or go on in it.
+func (h *Handler) commit(ctx context.Context, u *unit, ops ...store.Op) error {
+	touched, due := u.session.Touch(u.now)
+	if !due || u.session.ID == "" {
+		_, err := h.Store.Commit(ctx, ops...)
+		return err
+	}
+	seen, err := h.Sessions.Put(touched)
+	if err != nil {
+		return err
+	}
+	_, err = h.Store.Commit(ctx, append(slices.Clip(ops), seen)...)
+	var conflict *store.ConflictError
+	if !errors.As(err, &conflict) || conflict.Key != seen.Key {
+		return err
+	}
+	recs, err := h.Store.Get(ctx, seen.Key)
 	if err != nil {
 		return fmt.Errorf("reading a session: %w", err)
 	}
 	if !recs[0].Exists() {
 		return refuse("invalid_grant", "the session in which the grant began has ended")
 	}
-	if _, err = h.Store.Commit(ctx, put); errors.Is(err, store.ErrConflict) {
-		return h.rejoin(ctx, u)
-	}
+	_, err = h.Store.Commit(ctx, ops...)
 	return err
 }
 
