@@ -12,8 +12,6 @@ package secret
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"fmt"
-	"io"
 	"log/slog"
 )
 
@@ -21,8 +19,9 @@ const redacted = "[redacted]"
 
 // Value is a secret. The zero Value is the absent secret.
 //
-// The text sits behind a pointer because fmt does not call methods on the
-// unexported fields of a struct: a Value held in one prints as an address.
+// The text sits behind a pointer because fmt calls no methods on the unexported
+// fields of a struct, and none at all for verbs such as %d: where the methods
+// below are not asked, an address is printed.
 type Value struct{ text *string }
 
 // New makes a Value of text; an empty text is the absent secret.
@@ -62,10 +61,6 @@ func (Value) String() string { return redacted }
 
 // GoString hides the secret from %#v.
 func (Value) GoString() string { return redacted }
-
-// Format hides the secret from every verb: %d and the like would otherwise
-// print the fields of the struct without asking String.
-func (Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue hides the secret from slog.
 func (Value) LogValue() slog.Value { return slog.StringValue(redacted) }

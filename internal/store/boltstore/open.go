@@ -1,0 +1,187 @@
+package boltstore
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/store"
+)
+
+// format is the version of the file's layout that this code writes.
+const format = 1
+
+// lockWait is how long Open waits for another process to let go of the file.
+const lockWait = time.Second
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the store in the file at path, and makes it if there is none. The
+// whole file is read once and must be sound; one that is not is refused and
+// left as it is. Every error names the path and what to do. Who opens closes.
+func Open(path string, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	size, err := prepare(path, opts)
+	if err == nil && size > 0 {
+		err = examine(path)
+	}
+	if err != nil {
+		return nil, openFault(path, err)
+	}
+	file, err := load(path, opts)
+	if err != nil {
+		return nil, openFault(path, err)
+	}
+	s := &Store{
+		db:       file.db,
+		requests: make(chan *request),
+		stop:     make(chan struct{}),
+		stopped:  make(chan struct{}),
+		watchers: &watchers{all: map[*watcher]struct{}{}},
+	}
+	w := &writer{
+		Store:  s,
+		path:   path,
+		logger: opts.Logger,
+		last:   file.last,
+		due:    file.due,
+		timer:  time.NewTimer(0),
+	}
+	go w.run() // until Close
+	return s, nil
+}
+
+// prepare sees to it that there is a file, and returns its size. One of size 0
+// was made beforehand, to be mounted or for its mode; bbolt fills it.
+func prepare(path string, opts Options) (int64, error) {
+	stat, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := create(path, opts); err != nil {
+			return 0, err
+		}
+		stat, err = os.Stat(path)
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case stat.IsDir():
+		return 0, fault.New(fault.Invalid, "the store %s is a folder: name a file in it, such as %s", path, filepath.Join(path, "signet.db"))
+	case !stat.Mode().IsRegular():
+		return 0, fault.New(fault.Invalid, "the store %s is not a regular file: choose another path", path)
+	}
+	return stat.Size(), nil
+}
+
+// create makes an empty store under another name and moves it into place when
+// it is whole and on disk: a crash half way leaves a stray file beside path,
+// never one at path that cannot be opened.
+func create(path string, opts Options) error {
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return fault.Wrap(fault.Invalid, err, "the store %s cannot be made: there is no folder %s; make it first, or correct the path", path, dir)
+	}
+	draft, err := os.CreateTemp(dir, filepath.Base(path)+".new-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(draft.Name())
+	if err := draft.Close(); err != nil {
+		return err
+	}
+	db, err := bbolt.Open(draft.Name(), 0o600, boltOptions(opts))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.Update(layOut), db.Close()); err != nil {
+		return err
+	}
+	// A link never replaces what another process put there meanwhile; not every
+	// file system has links.
+	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Rename(draft.Name(), path); err != nil {
+			return err
+		}
+	}
+	return syncFolder(dir, opts)
+}
+
+// syncFolder makes the new name durable.
+func syncFolder(dir string, opts Options) error {
+	if opts.NoSync || runtime.GOOS == "windows" { // where a folder cannot be synced
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func boltOptions(opts Options) *bbolt.Options {
+	return &bbolt.Options{
+		Timeout:      lockWait,
+		NoSync:       opts.NoSync,
+		NoStatistics: true, // they cost a lock per read
+		FreelistType: bbolt.FreelistMapType,
+	}
+}
+
+// layOut makes the tables of an empty store.
+func layOut(tx *bbolt.Tx) error {
+	for _, name := range [][]byte{nameMeta(), nameRecords(), nameExpiry()} {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		tx.Bucket(nameMeta()).Put(keyFormat(), encodeNumber(format)),
+		tx.Bucket(nameMeta()).Put(keyVersion(), encodeNumber(0)),
+	)
+}
+
+// opened is a sound file that this process holds.
+type opened struct {
+	db   *bbolt.DB
+	last store.Version
+	due  int64
+}
+
+// load takes hold of the file and reads where the last process stopped.
+func load(path string, opts Options) (opened, error) {
+	db, err := bbolt.Open(path, 0o600, boltOptions(opts))
+	if err != nil {
+		return opened{}, err
+	}
+	file := opened{db: db}
+	var empty bool
+	read := func(tx *bbolt.Tx) error {
+		if empty = isEmpty(tx); !empty {
+			file.last, file.due = tablesOf(tx).lastVersion(), tablesOf(tx).earliest()
+		}
+		return nil
+	}
+	err = db.View(read)
+	if err == nil && empty {
+		err = db.Update(layOut)
+	}
+	if err != nil {
+		return opened{}, errors.Join(err, db.Close())
+	}
+	return file, nil
+}
+
+// isEmpty reports whether there is no table yet: whoever made the file came no
+// further, or bbolt has just filled an empty one.
+func isEmpty(tx *bbolt.Tx) bool {
+	name, _ := tx.Cursor().First()
+	return name == nil
+}

@@ -1,0 +1,156 @@
+package boltstore
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/signet-id/signet/internal/store"
+)
+
+// watchQueue is how many events a watcher may lag behind before it is cut off.
+// It bounds memory: the writer never waits for a watcher.
+const watchQueue = 1024
+
+// watchers are the running subscriptions. The writer hands each durable
+// transaction to dispatch, in version order.
+type watchers struct {
+	mu     sync.Mutex
+	all    map[*watcher]struct{}
+	closed bool
+}
+
+// watcher is one subscription. mu orders the writer's sends, the end of ctx
+// and Close: whoever ends it first decides its error.
+type watcher struct {
+	prefix string
+	events chan store.Event
+	leave  func() bool // stops waiting for ctx
+
+	mu    sync.Mutex
+	ended bool
+	err   error
+}
+
+// Events implements store.Watch.
+func (w *watcher) Events() <-chan store.Event { return w.events }
+
+// Err implements store.Watch.
+func (w *watcher) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// end closes the channel, once; what is queued can still be read.
+func (w *watcher) end(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
+	w.ended, w.err = true, err
+	close(w.events)
+}
+
+// send queues e, and reports false when the watcher has ended or is full.
+func (w *watcher) send(e store.Event) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return false
+	}
+	select {
+	case w.events <- e:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *watchers) add(ctx context.Context, prefix string) (*watcher, error) {
+	w := &watcher{prefix: prefix, events: make(chan store.Event, watchQueue)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, store.ErrClosed
+	}
+	s.all[w] = struct{}{}
+	w.leave = context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		delete(s.all, w)
+		s.mu.Unlock()
+		w.end(ctx.Err())
+	})
+	return w, nil
+}
+
+// watched reports whether anybody listens, so that the writer need not build
+// events for nobody.
+func (s *watchers) watched() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all) > 0
+}
+
+// dispatch queues the changes of one durable transaction, and cuts off who
+// cannot take them.
+func (s *watchers) dispatch(batch []*request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.all {
+		if !w.take(batch) {
+			s.drop(w, store.ErrGap)
+		}
+	}
+}
+
+func (w *watcher) take(batch []*request) bool {
+	for _, r := range batch {
+		if r.err != nil {
+			continue
+		}
+		for i := range r.changes {
+			c := &r.changes[i]
+			if strings.HasPrefix(c.key, w.prefix) && !w.send(c.event(r.version)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// event describes c to one watcher, with a copy of the value that nobody else
+// holds.
+func (c *change) event(v store.Version) store.Event {
+	if c.raw == nil {
+		return store.Event{Key: c.key, Version: v, Deleted: true}
+	}
+	return store.Event{Key: c.key, Value: bytes.Clone(valueOf(c.raw)), Version: v, Expires: toTime(expiresOf(c.raw))}
+}
+
+// gap cuts every watcher off: the writer no longer knows what was committed.
+func (s *watchers) gap() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.all {
+		s.drop(w, store.ErrGap)
+	}
+}
+
+func (s *watchers) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for w := range s.all {
+		s.drop(w, store.ErrClosed)
+	}
+}
+
+// drop ends w; s.mu is held.
+func (s *watchers) drop(w *watcher, err error) {
+	delete(s.all, w)
+	w.leave()
+	w.end(err)
+}

@@ -1,0 +1,268 @@
+package boltstore
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/signet-id/signet/internal/store"
+)
+
+// One transaction carries at most this much, so that memory stays bounded and
+// the first in the queue does not wait for a crowd.
+const (
+	maxBatch      = 1024
+	maxBatchBytes = 16 << 20
+)
+
+// request is one Commit on its way through the writer.
+type request struct {
+	ctx     context.Context
+	changes []change
+	size    int
+
+	version store.Version // the outcome, set by the writer …
+	err     error
+	done    chan struct{} // … before it closes done
+}
+
+// change is one op. It shares no memory with the caller: when the caller's
+// context ends, Commit returns while the writer still holds the change.
+type change struct {
+	key     string
+	raw     []byte // the stored form; nil for a deletion
+	guarded bool
+	must    store.Version
+}
+
+func newRequest(ctx context.Context, ops []store.Op) *request {
+	r := &request{ctx: ctx, changes: make([]change, len(ops)), done: make(chan struct{})}
+	for i, op := range ops {
+		c := change{key: op.Key, guarded: op.Guarded, must: op.Must}
+		if !op.Delete {
+			c.raw = encode(op.Value, op.Expires)
+		}
+		r.changes[i] = c
+		r.size += len(c.key) + len(c.raw)
+	}
+	return r
+}
+
+// Commit implements store.Store.
+func (s *Store) Commit(ctx context.Context, ops ...store.Op) (store.Version, error) {
+	if err := store.Check(ops...); err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	r := newRequest(ctx, ops)
+	select {
+	case s.requests <- r:
+	case <-s.stop:
+		return 0, store.ErrClosed
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	select {
+	case <-r.done:
+		return r.version, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// writer is the one goroutine that changes the file. Its fields are its own.
+type writer struct {
+	*Store
+	path   string
+	logger *slog.Logger
+	last   store.Version // of the newest durable Commit
+	due    int64         // the next expiry in the file, or never
+	rest   time.Time     // the sweeper rests until then
+	timer  *time.Timer   // fires when there is something to sweep
+	halted error         // set when the disk broke a promise: nothing is written any more
+}
+
+// run serves Commits and the sweeper until Close.
+func (w *writer) run() {
+	defer close(w.stopped)
+	defer w.timer.Stop()
+	w.schedule()
+	for {
+		select {
+		case <-w.stop:
+			return
+		case first := <-w.requests:
+			w.commit(w.gather(first))
+		case <-w.timer.C:
+			w.sweep()
+		}
+		w.schedule()
+	}
+}
+
+// gather takes all who wait. Those whom the last transaction released are
+// often about to ask again and need only a moment on a processor to do so;
+// yielding once lets them share this fsync instead of waiting for the next.
+func (w *writer) gather(first *request) []*request {
+	batch, size, yielded := []*request{first}, first.size, false
+	for len(batch) < maxBatch && size < maxBatchBytes {
+		select {
+		case r := <-w.requests:
+			batch, size = append(batch, r), size+r.size
+		default:
+			if yielded {
+				return batch
+			}
+			yielded = true
+			runtime.Gosched()
+		}
+	}
+	return batch
+}
+
+// commit makes batch durable and tells everybody: the watchers first, so that
+// who returns from Commit knows that the event is under way.
+func (w *writer) commit(batch []*request) {
+	applied := 0
+	err := w.update(func(t tables) (bool, error) {
+		var err error
+		applied, err = w.apply(t, batch)
+		return applied > 0, err
+	})
+	for _, r := range batch {
+		if err != nil {
+			r.version, r.err = 0, err // a conflict with what was never stored is no conflict
+		}
+	}
+	if applied > 0 && err == nil {
+		w.last += store.Version(applied)
+		w.tally.commits.Add(uint64(applied))
+		if w.watchers.watched() {
+			w.watchers.dispatch(batch)
+		}
+	}
+	for _, r := range batch {
+		close(r.done)
+	}
+}
+
+// apply judges each request against the state that its predecessors in batch
+// leave behind, and returns how many were applied.
+func (w *writer) apply(t tables, batch []*request) (int, error) {
+	now := time.Now().UnixNano() // after the batch was gathered: no caller has seen a later state
+	applied := 0
+	for _, r := range batch {
+		if r.err = r.ctx.Err(); r.err != nil {
+			continue // nobody waits for it any more
+		}
+		if r.err = t.judge(r.changes, now); r.err != nil {
+			continue
+		}
+		applied++
+		r.version = w.last + store.Version(applied)
+		for i := range r.changes {
+			if err := t.change(&r.changes[i], r.version); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if applied == 0 {
+		return 0, nil
+	}
+	return applied, t.meta.Put(keyVersion(), encodeNumber(uint64(w.last)+uint64(applied)))
+}
+
+// judge checks all guards of one Commit before any of its changes apply.
+func (t tables) judge(changes []change, now int64) error {
+	for i := range changes {
+		c := &changes[i]
+		if !c.guarded {
+			continue
+		}
+		var have store.Version
+		if raw := t.records.Get([]byte(c.key)); live(raw, now) {
+			have = versionOf(raw)
+		}
+		if have != c.must {
+			return &store.ConflictError{Key: c.key}
+		}
+	}
+	return nil
+}
+
+// change writes one record and keeps the expiry index in step with it.
+func (t tables) change(c *change, v store.Version) error {
+	key := []byte(c.key)
+	var before, after int64
+	if raw := t.records.Get(key); raw != nil {
+		before = expiresOf(raw)
+	}
+	if c.raw != nil {
+		after = expiresOf(c.raw)
+	}
+	if before != after && before != never {
+		if err := t.expiry.Delete(indexKey(before, key)); err != nil {
+			return err
+		}
+	}
+	if c.raw == nil {
+		return t.records.Delete(key)
+	}
+	if before != after && after != never {
+		if err := t.expiry.Put(indexKey(after, key), nil); err != nil {
+			return err
+		}
+	}
+	stamp(key, c.raw, v)
+	return t.records.Put(key, c.raw)
+}
+
+// update runs one transaction. fn reports whether it changed anything; if not,
+// the disk is left alone.
+func (w *writer) update(fn func(tables) (bool, error)) error {
+	if w.halted != nil {
+		return w.halted
+	}
+	tx, err := w.db.Begin(true)
+	if err != nil {
+		return writeFault(err)
+	}
+	id, t := tx.ID(), tablesOf(tx)
+	changed, err := fn(t)
+	if err != nil || !changed {
+		if undo := tx.Rollback(); err == nil {
+			err = undo
+		}
+		return writeFault(err)
+	}
+	due := t.earliest()
+	if err := tx.Commit(); err != nil {
+		return w.failed(id, err)
+	}
+	w.due = due
+	w.tally.transactions.Add(1)
+	return nil
+}
+
+// failed finds out what a failed transaction left behind. Mostly nothing: it
+// never reached the page that makes it current, and the next one may succeed.
+// If it did, only its last fsync failed, and nobody knows what the disk holds.
+// Writing on would reuse pages that the state on disk may still need, so
+// writing stops until an operator has seen to the disk.
+func (w *writer) failed(id int, cause error) error {
+	err := writeFault(cause)
+	var current int
+	if look := w.db.View(func(tx *bbolt.Tx) error { current = tx.ID(); return nil }); look == nil && current < id {
+		return err
+	}
+	w.halted = err
+	w.watchers.gap()
+	w.logger.Error("the store has stopped writing: the disk did not confirm a change; check the disk, then restart",
+		"path", w.path, "error", cause)
+	return err
+}
