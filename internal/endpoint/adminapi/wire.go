@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -64,7 +65,7 @@ func unreadable(err error) error {
 	case errors.As(err, &cut):
 		return refusal{http.StatusRequestEntityTooLarge, fault.Wrap(fault.Invalid, err, "the body is larger than %d KiB", maxBody>>10)}
 	case errors.As(err, &kind):
-		return fault.Wrap(fault.Invalid, err, "must be %s, not %s", kind.Type, kind.Value).On(kind.Field)
+		return fault.Wrap(fault.Invalid, err, "must be a %s, not %s", jsonType(kind.Type), kind.Value).On(kind.Field)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fault.Wrap(fault.Invalid, err, "the JSON object ends too early")
 	}
@@ -73,6 +74,14 @@ func unreadable(err error) error {
 		return fault.Wrap(fault.Invalid, err, "there is no member %s", name)
 	}
 	return fault.Wrap(fault.Invalid, err, "the body is not JSON")
+}
+
+// jsonType is what a Go type is called in JSON, as far as it differs.
+func jsonType(t reflect.Type) string {
+	if t.Kind() == reflect.Slice {
+		return "list"
+	}
+	return t.Kind().String()
 }
 
 // named is a path parameter as it was meant: the router leaves the escapes in

@@ -1,0 +1,186 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/secret"
+	"github.com/signet-id/signet/internal/user"
+)
+
+// UserSettings is what may be said of a user. What is nil stays as it is.
+type UserSettings struct {
+	Login         *string   `json:"login,omitempty"`
+	Email         *string   `json:"email,omitempty"`
+	EmailVerified *bool     `json:"email_verified,omitempty"`
+	Name          *string   `json:"name,omitempty"`
+	GivenName     *string   `json:"given_name,omitempty"`
+	FamilyName    *string   `json:"family_name,omitempty"`
+	Roles         *[]string `json:"roles,omitempty"`
+	Groups        *[]string `json:"groups,omitempty"`
+}
+
+// AddUser adds a user. Without a password nobody signs in as them until one is
+// set.
+func (o *Operator) AddUser(ctx context.Context, s UserSettings, password secret.Value) (UserView, error) {
+	var u user.User
+	if err := s.apply(&u); err != nil {
+		return UserView{}, err
+	}
+	if !password.Absent() {
+		var err error
+		if u.Password, err = o.Passwords.Choose(ctx, u, password.Reveal()); err != nil {
+			return UserView{}, err
+		}
+	}
+	u, err := o.Users.Create(ctx, u)
+	if err != nil {
+		return UserView{}, err
+	}
+	return viewUser(u), nil
+}
+
+// ListUsers returns up to limit users in the order of their subjects, beginning
+// after the subject named (when not empty). Fewer than limit means the end.
+func (o *Operator) ListUsers(ctx context.Context, after string, limit int) ([]UserView, error) {
+	users, err := o.Users.List(ctx, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]UserView, 0, len(users))
+	for _, u := range users {
+		views = append(views, viewUser(u))
+	}
+	return views, nil
+}
+
+// ShowUser returns the user whom ref names, by login or subject.
+func (o *Operator) ShowUser(ctx context.Context, ref string) (UserView, error) {
+	u, err := o.find(ctx, ref)
+	if err != nil {
+		return UserView{}, err
+	}
+	return viewUser(u), nil
+}
+
+// SetUser changes what s names. A role or group that is taken away ends nothing
+// here: a refresh reads them anew and an access token carries them for its own
+// lifetime, minutes, whereas ending the user's sessions would sign out everybody
+// whose department was renamed. Who must lose access this second is disabled.
+func (o *Operator) SetUser(ctx context.Context, ref string, s UserSettings) (UserView, error) {
+	u, err := o.find(ctx, ref)
+	if err != nil {
+		return UserView{}, err
+	}
+	u, err = o.Users.Update(ctx, u.Subject, s.apply)
+	if err != nil {
+		return UserView{}, err
+	}
+	return viewUser(u), nil
+}
+
+// SetPassword gives a user another password and ends every session and grant of
+// theirs: it is what one does when somebody else may know the old one.
+func (o *Operator) SetPassword(ctx context.Context, ref string, password secret.Value) (UserView, error) {
+	u, err := o.find(ctx, ref)
+	if err != nil {
+		return UserView{}, err
+	}
+	hash, err := o.Passwords.Choose(ctx, u, password.Reveal())
+	if err != nil {
+		return UserView{}, err
+	}
+	return o.changeAndEnd(ctx, u, func(u *user.User) error { u.Password = hash; return nil })
+}
+
+// DisableUser keeps a user from signing in and ends every session and grant of
+// theirs.
+func (o *Operator) DisableUser(ctx context.Context, ref string) (UserView, error) {
+	u, err := o.find(ctx, ref)
+	if err != nil {
+		return UserView{}, err
+	}
+	return o.changeAndEnd(ctx, u, disable)
+}
+
+// EnableUser lets a disabled user sign in again. What ended stays ended.
+func (o *Operator) EnableUser(ctx context.Context, ref string) (UserView, error) {
+	u, err := o.find(ctx, ref)
+	if err != nil {
+		return UserView{}, err
+	}
+	u, err = o.Users.Update(ctx, u.Subject, func(u *user.User) error { u.Disabled = false; return nil })
+	if err != nil {
+		return UserView{}, err
+	}
+	return viewUser(u), nil
+}
+
+// RemoveUser ends every session and grant of a user and removes them for good.
+// The record goes last: had it gone first and the ending failed, nobody could
+// name the user any more to end the rest.
+func (o *Operator) RemoveUser(ctx context.Context, ref string) error {
+	u, err := o.find(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if _, err := o.changeAndEnd(ctx, u, disable); err != nil {
+		return err
+	}
+	return o.Users.Remove(ctx, u.Subject)
+}
+
+// changeAndEnd closes the door before it empties the house: a sign-in between
+// the two steps would leave a session that nobody ends. When the second step
+// fails the call may be repeated.
+func (o *Operator) changeAndEnd(ctx context.Context, u user.User, change func(*user.User) error) (UserView, error) {
+	u, err := o.Users.Update(ctx, u.Subject, change)
+	if err != nil {
+		return UserView{}, err
+	}
+	if err := o.Ended.User(ctx, u.Subject); err != nil {
+		return UserView{}, fmt.Errorf("ending the sessions of %s, who was changed already; repeat the command: %w", u.Login, err)
+	}
+	return viewUser(u), nil
+}
+
+func disable(u *user.User) error {
+	u.Disabled = true
+	return nil
+}
+
+func (o *Operator) find(ctx context.Context, ref string) (user.User, error) {
+	u, _, err := o.Users.ByRef(ctx, ref)
+	if fault.KindOf(err) == fault.NotFound {
+		return user.User{}, fault.Wrap(fault.NotFound, err, "there is no user %q; see: signet user list", ref).On("user")
+	}
+	return u, err
+}
+
+// apply may run several times on different records, so it changes no slice in
+// place.
+func (s UserSettings) apply(u *user.User) error {
+	set(&u.Login, s.Login)
+	set(&u.Name, s.Name)
+	set(&u.GivenName, s.GivenName)
+	set(&u.FamilyName, s.FamilyName)
+	if s.Roles != nil {
+		u.Roles = slices.Clone(*s.Roles)
+	}
+	if s.Groups != nil {
+		u.Groups = slices.Clone(*s.Groups)
+	}
+	switch {
+	case s.EmailVerified == nil:
+		set(&u.Email, s.Email)
+	case s.Email != nil:
+		u.SetEmail(*s.Email, *s.EmailVerified)
+	case u.Email == "" && *s.EmailVerified:
+		return invalid("email_verified", "there is no e-mail address to be verified")
+	default:
+		u.SetEmail(u.Email, *s.EmailVerified)
+	}
+	return nil
+}
