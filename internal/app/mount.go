@@ -66,7 +66,7 @@ func (a *App) mount(r rooms) error {
 		Base: r.base, Store: a.store, Seal: a.seal, Mint: a.mint, Clients: a.clients, Ended: a.ended, Pages: r.look,
 		Cookies: r.cookies,
 	}).Mount(g)
-	(&userinfo.Handler{Issuer: a.config.Issuer, Store: a.store, Mint: a.mint, Log: a.log}).Mount(g)
+	(&userinfo.Handler{Issuer: a.config.Issuer, Store: a.store, Clients: a.clients, Mint: a.mint, Log: a.log}).Mount(g)
 	g.GET("/assets/*", echo.WrapHandler(r.look.Assets()))
 	return nil
 }

@@ -67,7 +67,7 @@ func TestARefusedRequestIsAnsweredWithItsCodeAndState(t *testing.T) {
 		"request object":          {other("request", "x.y.z"), "request_not_supported", "request"},
 		"request_uri":             {other("request_uri", "https://a.example"), "request_uri_not_supported", "request_uri"},
 		"registration":            {other("registration", "{}"), "registration_not_supported", "registration"},
-		"response_mode":           {other("response_mode", "fragment"), "invalid_request", "response_mode"},
+		"response_mode":           {other("response_mode", "jwt"), "invalid_request", "response_mode"},
 		"no challenge":            {other("code_challenge", ""), "invalid_request", "code_challenge"},
 		"plain challenge":         {other("code_challenge_method", "plain"), "invalid_request", "code_challenge_method"},
 		"no challenge method":     {other("code_challenge_method", ""), "invalid_request", "code_challenge_method"},

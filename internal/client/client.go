@@ -65,6 +65,11 @@ type Client struct {
 	Refresh    Refresh  `json:"refresh"`
 	IDTokenAlg string   `json:"id_token_signed_response_alg"`
 	PKCE       bool     `json:"require_pkce"`
+	// UserinfoAlg signs userinfo answers; empty: they are plain JSON.
+	UserinfoAlg string `json:"userinfo_signed_response_alg,omitempty"`
+	// Introspects lets the client ask about tokens (RFC 7662): its own, and those
+	// that are meant for one of its audiences.
+	Introspects bool `json:"introspection,omitempty"`
 
 	LogoURI   string `json:"logo_uri,omitempty"`
 	PolicyURI string `json:"policy_uri,omitempty"`
@@ -105,8 +110,12 @@ func (c *Client) Rotate(s secret.Value, now time.Time) {
 }
 
 // CheckSecret reports whether presented is one of the client's secrets. Every
-// registered one is compared in constant time, whichever matches.
+// registered one is compared in constant time, whichever matches. No secret is
+// never the secret, even of a record that somebody filled with the absent one.
 func (c Client) CheckSecret(presented string) bool {
+	if presented == "" {
+		return false
+	}
 	digest := sha256.Sum256([]byte(presented))
 	found := 0
 	for _, s := range c.Secrets {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -92,8 +93,15 @@ func checkMethod(c Client) error {
 	if c.Public && !c.PKCE {
 		return invalid("pkce", "can't be optional for a public client (RFC 9700 §2.1.1)")
 	}
-	if !slices.Contains([]string{"ES256", "EdDSA", "RS256", "PS256"}, c.IDTokenAlg) {
+	algs := []string{"ES256", "EdDSA", "RS256", "PS256"}
+	if !slices.Contains(algs, c.IDTokenAlg) {
 		return invalid("id_token_alg", "%q is not supported: use ES256, EdDSA, RS256 or PS256", c.IDTokenAlg)
+	}
+	if c.UserinfoAlg != "" && !slices.Contains(algs, c.UserinfoAlg) {
+		return invalid("userinfo_alg", "%q is not supported: use ES256, EdDSA, RS256 or PS256, or leave it out for plain JSON", c.UserinfoAlg)
+	}
+	if c.Introspects && c.Public {
+		return invalid("introspect", "a public client can't prove who asks: give it a secret (RFC 7662 §2.1)")
 	}
 	return nil
 }
@@ -121,16 +129,19 @@ func checkRedirects(c Client) error {
 	if c.May(GrantCode) && len(c.RedirectURIs) == 0 {
 		return invalid("redirect_uri", "is required for %s: name where people return to", GrantCode)
 	}
-	for field, uris := range map[string][]string{
-		"redirect_uri": c.RedirectURIs, "post_logout_redirect_uri": c.PostLogoutRedirectURIs,
-	} {
-		if len(uris) > maxURIs {
-			return invalid(field, "at most %d may be registered", maxURIs)
-		}
-		for _, u := range uris {
-			if err := checkRedirectURI(field, u, c.Public); err != nil {
-				return err
-			}
+	return cmp.Or(
+		checkRedirectURIs("redirect_uri", c.RedirectURIs, c.Public),
+		checkRedirectURIs("post_logout_redirect_uri", c.PostLogoutRedirectURIs, c.Public),
+	)
+}
+
+func checkRedirectURIs(field string, uris []string, public bool) error {
+	if len(uris) > maxURIs {
+		return invalid(field, "at most %d may be registered", maxURIs)
+	}
+	for _, u := range uris {
+		if err := checkRedirectURI(field, u, public); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -153,16 +164,14 @@ func checkRedirectURI(field, raw string, public bool) error {
 	}
 	switch u.Scheme {
 	case "https":
-		if u.Host == "" {
+		if u.Hostname() == "" {
 			return invalid(field, "%q has no host", raw)
 		}
 	case "http":
 		if !IsLoopback(u.Hostname()) {
 			return invalid(field, "%q must use https: plain http is for loopback addresses only", raw)
 		}
-	case "javascript", "data", "vbscript", "file", "blob", "about":
-		return invalid(field, "%q uses a scheme that runs or reads local content", raw)
-	default:
+	default: // javascript, data and their like have no dot either
 		if !public || !strings.Contains(u.Scheme, ".") {
 			return invalid(field, "%q: a private scheme is for public native apps and looks like com.example.app (RFC 8252 §7.1)", raw)
 		}
@@ -195,6 +204,9 @@ func checkLists(c Client) error {
 		if err != nil {
 			return invalid("network", "%q is not a network: write it as 10.0.0.0/8 or fd00::/8", n)
 		}
+		if p.Addr().Is4In6() {
+			return invalid("network", "%q is an IPv4 network written as IPv6, which no address is in: write it as 10.0.0.0/8", n)
+		}
 		if p != p.Masked() {
 			return invalid("network", "%q has host bits set: did you mean %s?", n, p.Masked())
 		}
@@ -213,14 +225,17 @@ func CheckResource(field, raw string) error {
 }
 
 func checkLinks(c Client) error {
-	for field, raw := range map[string]string{"logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TermsURI} {
-		if raw == "" {
-			continue
-		}
-		u, err := url.Parse(raw)
-		if err != nil || len(raw) > maxURI || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname()))) {
-			return invalid(field, "%q must be an https URL", raw)
-		}
+	return cmp.Or(checkLink("logo_uri", c.LogoURI), checkLink("policy_uri", c.PolicyURI), checkLink("tos_uri", c.TermsURI))
+}
+
+// checkLink admits what a page may show or link to, where it was given.
+func checkLink(field, raw string) error {
+	if raw == "" {
+		return nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || len(raw) > maxURI || u.Hostname() == "" || (u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname()))) {
+		return invalid(field, "%q must be an https URL", raw)
 	}
 	return nil
 }

@@ -21,6 +21,33 @@ func StandardScopes() []string {
 	return []string{ScopeOpenID, "profile", "email", "phone", "address", ScopeRoles, ScopeGroups, ScopeOffline}
 }
 
+// Describe says what a scope means to a person: in the deployment's own words
+// where it has some, else in ours; "" for a scope that nobody described.
+func Describe(scope string, own map[string]string) string {
+	if text := own[scope]; text != "" {
+		return text
+	}
+	switch scope {
+	case ScopeOpenID:
+		return "Know who you are"
+	case "profile":
+		return "See your name and profile"
+	case "email":
+		return "See your e-mail address"
+	case "phone":
+		return "See your phone number"
+	case "address":
+		return "See your postal address"
+	case ScopeRoles:
+		return "See your roles"
+	case ScopeGroups:
+		return "See the groups you belong to"
+	case ScopeOffline:
+		return "Keep access while you are away, even after you sign out"
+	}
+	return ""
+}
+
 // UserScopes returns those of the requested scopes that the client may have of a
 // user. Unknown ones are dropped, not refused: a scope that the issuer does not
 // know must not break sign-in (OpenID Connect Core §3.1.2.1).
@@ -42,12 +69,16 @@ func (c Client) OwnScopes(requested []string) ([]string, error) {
 	if len(requested) == 0 {
 		return c.Scopes, nil
 	}
+	granted := make([]string, 0, len(requested))
 	for _, s := range requested {
 		if !slices.Contains(c.Scopes, s) {
 			return nil, fault.New(fault.Invalid, "%q is not registered for this client; registered: %s", s, strings.Join(c.Scopes, " ")).On("scope")
 		}
+		if !slices.Contains(granted, s) {
+			granted = append(granted, s)
+		}
 	}
-	return requested, nil
+	return granted, nil
 }
 
 // Targets returns the audience of a token that asks for the given resources
@@ -56,7 +87,7 @@ func (c Client) OwnScopes(requested []string) ([]string, error) {
 func (c Client) Targets(resources []string, fallback string) ([]string, error) {
 	if len(resources) == 0 {
 		if len(c.Audience) > 0 {
-			return c.Audience[:1], nil
+			return c.Audience[:1:1], nil // without room: append must not write into the directory
 		}
 		return []string{fallback}, nil
 	}

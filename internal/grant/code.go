@@ -35,6 +35,7 @@ type Code struct {
 	Audience       []string       `json:"a"`
 	Nonce          string         `json:"n,omitempty"`
 	Challenge      string         `json:"p,omitempty"` // S256, the only method we take
+	Claims         Claims         `json:"cl,omitzero"`
 	Authentication Authentication `json:"u"`
 }
 

@@ -16,7 +16,11 @@ type Consent struct {
 }
 
 // ConsentKey is where the consent of subject to the client is stored.
-func ConsentKey(subject, clientID string) string { return "consent/" + subject + "/" + clientID }
+func ConsentKey(subject, clientID string) string { return ConsentPrefix(subject) + clientID }
+
+// ConsentPrefix is what the keys of all consents of subject begin with; what
+// follows is the client.
+func ConsentPrefix(subject string) string { return "consent/" + subject + "/" }
 
 // DecodeConsent reads a consent; an absent record is a consent to nothing.
 func DecodeConsent(r store.Record) (Consent, error) {

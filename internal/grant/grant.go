@@ -54,6 +54,7 @@ type Grant struct {
 	ClientID       string         `json:"client"`
 	Scopes         []string       `json:"scopes"`
 	Audience       []string       `json:"aud"`
+	Claims         Claims         `json:"claims,omitzero"` // asked for one by one
 	Authentication Authentication `json:"auth"`
 	Created        time.Time      `json:"created"`
 
@@ -61,7 +62,7 @@ type Grant struct {
 	Refresh    client.Refresh `json:"refresh"`
 	Generation uint32         `json:"gen,omitempty"`     // of the refresh token that is current
 	Rotated    time.Time      `json:"rotated,omitzero"`  // when it became so
-	MACKey     seal.KeyID     `json:"mac_key,omitempty"` // under which its refresh tokens are made
+	MACKey     seal.KeyID     `json:"mac_key,omitempty"` // under which that refresh token is made
 
 	Version store.Version `json:"-"`
 }
@@ -109,7 +110,7 @@ func TokenID(id string) string {
 // and jti name. ok is false for a token that has none.
 func OfToken(subject, sid, jti string) (Ref, bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(jti)
-	if err != nil || len(raw) != ident.Size+8 || sid == "" {
+	if err != nil || len(raw) != ident.Size+8 || len(jti) != base64.RawURLEncoding.EncodedLen(len(raw)) || sid == "" {
 		return Ref{}, false
 	}
 	return Ref{Subject: subject, SessionID: sid, ID: ident.Encode([ident.Size]byte(raw[:ident.Size]))}, true

@@ -19,8 +19,8 @@ const refreshPurpose = "refresh"
 //
 //	key id 4 | subject 16 | session 16 | grant 16 | generation 4 | MAC 32
 //
-// It is a pure function of the grant and the generation: presenting one token
-// twice in good faith yields the same successor, with nothing stored for it.
+// It is a pure function of the grant's record: presenting one token twice in
+// good faith yields the same successor, with nothing stored for it.
 const (
 	refreshBody = 4 + 3*ident.Size + 4
 	refreshSize = refreshBody + 32
@@ -30,7 +30,6 @@ const (
 type Presented struct {
 	Ref        Ref
 	Generation uint32
-	key        seal.KeyID
 }
 
 // ErrNotARefreshToken means that we did not make the token.
@@ -62,12 +61,14 @@ func ParseRefreshToken(ring *seal.Ring, token string) (Presented, error) {
 	if len(token) < len(refreshPrefix) || token[:len(refreshPrefix)] != refreshPrefix {
 		return p, ErrNotARefreshToken
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(token[len(refreshPrefix):])
-	if err != nil || len(raw) != refreshSize {
+	text := token[len(refreshPrefix):]
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	// The text's length counts as well: the decoder skips line breaks.
+	if err != nil || len(raw) != refreshSize || len(text) != base64.RawURLEncoding.EncodedLen(refreshSize) {
 		return p, ErrNotARefreshToken
 	}
-	p.key = seal.KeyID(binary.BigEndian.Uint32(raw))
-	if !ring.CheckMAC(p.key, refreshPurpose, raw[:refreshBody], raw[refreshBody:]) {
+	key := seal.KeyID(binary.BigEndian.Uint32(raw))
+	if !ring.CheckMAC(key, refreshPurpose, raw[:refreshBody], raw[refreshBody:]) {
 		return p, ErrNotARefreshToken
 	}
 	part := func(i int) string {
@@ -108,9 +109,11 @@ func (g Grant) Judge(generation uint32, now time.Time, window time.Duration) Ver
 	}
 }
 
-// Next is g after its current refresh token was rotated at now.
-func (g Grant) Next(now time.Time) Grant {
+// Next is g after its current refresh token was rotated at now. Its successor is
+// made under key, the ring's newest: a grant that is refreshed for years outlives
+// the key that it began with.
+func (g Grant) Next(now time.Time, key seal.KeyID) Grant {
 	g.Generation++
-	g.Rotated = now.UTC()
+	g.Rotated, g.MACKey = now.UTC(), key
 	return g
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 
 	"github.com/signet-id/signet/internal/fault"
 )
@@ -47,22 +49,48 @@ func LoadOrMakeKey(path string) (key []byte, made bool, err error) {
 	}
 	key = make([]byte, KeySize)
 	rand.Read(key) //nolint:errcheck // crypto/rand.Read never fails: it crashes the program instead
-	if err := writeNew(path, base64.StdEncoding.EncodeToString(key)+"\n"); err != nil {
+	err = writeNew(path, base64.StdEncoding.EncodeToString(key)+"\n")
+	if errors.Is(err, fs.ErrExist) { // another process was faster: its key is the key
+		return LoadOrMakeKey(path)
+	}
+	if err != nil {
 		return nil, false, fault.Wrap(fault.Unavailable, err, "the key file %s can't be made; check the folder's owner and mode", path)
 	}
 	return key, true, nil
 }
 
-// writeNew makes a file that is durable before anything is sealed under it: a
-// power cut must not leave sealed keys whose key never reached the disk.
-func writeNew(path, content string) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// writeNew makes a file that is whole and durable, its name too, before anything
+// is sealed under it: a power cut must not leave sealed keys whose key never
+// reached the disk. A file that is there already stays, with fs.ErrExist.
+func writeNew(path, content string) error {
+	dir := filepath.Dir(path)
+	draft, err := os.CreateTemp(dir, filepath.Base(path)+".new-*") // with mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.WriteString(content); err != nil {
+	defer os.Remove(draft.Name()) //nolint:errcheck // a stray draft harms nobody
+	_, err = draft.WriteString(content)
+	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
 		return err
 	}
-	return f.Sync()
+	// A link never replaces a file. Not every file system has links.
+	if err := os.Link(draft.Name(), path); errors.Is(err, fs.ErrExist) {
+		return err
+	} else if err != nil {
+		if err := os.Rename(draft.Name(), path); err != nil {
+			return err
+		}
+	}
+	return syncFolder(dir)
+}
+
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" { // where a folder can't be synced
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -21,7 +21,7 @@ import (
 // The lifecycle of a seal key. A key is known to every node for publish before
 // any node seals with it; it seals for lifetime, which keeps the random nonces
 // of one key far from colliding (2³² messages, NIST SP 800-38D §8.3); it opens
-// and checks for keep, which is longer than any refresh token lives.
+// and checks for keep, which is longer than any refresh token may lie unused.
 const (
 	publish  = time.Minute
 	lifetime = 7 * 24 * time.Hour
@@ -120,7 +120,9 @@ func (r *Ring) Seal(purpose string, plaintext []byte, until time.Time) (string, 
 // may say whose it was.
 func (r *Ring) Open(purpose, sealed string) ([]byte, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || len(raw) < 4 {
+	// The decoder skips line breaks, strict or not. What is spent by the digest
+	// of its text, as a code is, must have one spelling only.
+	if err != nil || len(raw) < 4 || len(sealed) != base64.RawURLEncoding.EncodedLen(len(raw)) {
 		return nil, ErrForged
 	}
 	set, ok := r.mirror.Get(recordKey)

@@ -18,6 +18,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/signet-id/signet/internal/authn"
@@ -60,7 +62,7 @@ const maxAgent = 200
 func (p Policy) Begin(who authn.Result, from Origin) (Session, Handle) {
 	s := Session{
 		Subject: who.Subject, ID: ident.New(), Created: who.Time.UTC(),
-		Address: from.Address, Agent: from.Agent[:min(len(from.Agent), maxAgent)],
+		Address: from.Address, Agent: strings.ToValidUTF8(from.Agent[:min(len(from.Agent), maxAgent)], ""),
 	}
 	return p.Renew(s, who)
 }
@@ -146,10 +148,12 @@ func (h Handle) Cookie() string {
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
-// ParseHandle reads a cookie. It proves nothing yet: Open does.
+// ParseHandle reads a cookie, which has one spelling only: the length of the
+// text is checked, since the decoder skips line breaks. It proves nothing yet:
+// Open does.
 func ParseHandle(cookie string) (Handle, bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cookie)
-	if err != nil || len(raw) != handleSize {
+	if err != nil || len(raw) != handleSize || len(cookie) != base64.RawURLEncoding.EncodedLen(handleSize) {
 		return Handle{}, false
 	}
 	return Handle{
@@ -159,11 +163,12 @@ func ParseHandle(cookie string) (Handle, bool) {
 	}, true
 }
 
-// String keeps the secret out of logs.
+// String is the handle's public part.
 func (h Handle) String() string { return "session " + h.ID }
 
-// GoString keeps the secret out of logs.
-func (h Handle) GoString() string { return h.String() }
+// Format keeps the secret out of logs under every verb: %d and the like would
+// print the fields without asking String.
+func (h Handle) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, h.String()) }
 
 // Key is where the session that h names is stored.
 func (h Handle) Key() string { return Key(h.Subject, h.ID) }

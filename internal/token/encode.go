@@ -2,6 +2,8 @@ package token
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +45,19 @@ func appendID(b []byte, issuer string, alg keys.Algorithm, id ID, now, expires t
 		b = appendText(append(b, ','), "at_hash", leftHash(alg, id.AccessToken))
 	}
 	b = appendAuthentication(b, id.AuthTime, id.ACR, id.AMR, id.SessionID)
-	return append(b, '}')
+	return append(appendMembers(b, id.Claims), '}')
+}
+
+// appendMembers writes claims that vary in number and type, by name.
+func appendMembers(b []byte, claims map[string]any) []byte {
+	for _, name := range slices.Sorted(maps.Keys(claims)) {
+		value, err := json.Marshal(claims[name])
+		if err != nil {
+			continue // a user's claims are texts, numbers, booleans and an address
+		}
+		b = append(appendName(append(b, ','), name), value...)
+	}
+	return b
 }
 
 func appendAuthentication(b []byte, at time.Time, acr string, amr []string, sid string) []byte {

@@ -54,7 +54,9 @@ func (m *Mint) ParseHint(compact string) (Hint, error) {
 	if err != nil {
 		return Hint{}, notOurs(err)
 	}
-	if strings.EqualFold(header.Typ, TypeAccess) {
+	// Not only access tokens: whatever else the keys sign for a client, a logout
+	// token above all, looks like an ID token but for its type (RFC 8725 §3.11).
+	if !strings.EqualFold(header.Typ, TypeID) {
 		return Hint{}, notOurs(fmt.Errorf("typ is %q", header.Typ))
 	}
 	var c claims

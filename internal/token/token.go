@@ -13,6 +13,8 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -60,8 +62,12 @@ type Access struct {
 	Groups    []string
 }
 
-// Access signs a at now; its times are set here.
+// Access signs a at now; its times are set here. It refuses to sign a token
+// without an audience: every service would have to accept it, or none.
 func (m *Mint) Access(ctx context.Context, a Access, now time.Time) (string, error) {
+	if len(a.Audience) == 0 {
+		return "", errors.New("signing an access token: it has no audience")
+	}
 	a.IssuedAt, a.Expires = now, now.Add(m.AccessLifetime)
 	compact, err := m.Keys.Sign(ctx, m.AccessAlg, TypeAccess, appendAccess(make([]byte, 0, 640), m.Issuer, a))
 	if err != nil {
@@ -82,6 +88,8 @@ type ID struct {
 	// AccessToken is the token issued beside this one; at_hash binds them
 	// (OpenID Connect Core §3.1.3.6).
 	AccessToken string
+	// Claims are those that the client asked for by name (Core §5.5).
+	Claims map[string]any
 }
 
 // ID signs id with alg at now.
@@ -90,6 +98,19 @@ func (m *Mint) ID(ctx context.Context, alg keys.Algorithm, id ID, now time.Time)
 	compact, err := m.Keys.Sign(ctx, alg, TypeID, claims)
 	if err != nil {
 		return "", fmt.Errorf("signing an ID token: %w", err)
+	}
+	return compact, nil
+}
+
+// Userinfo signs a userinfo answer (OpenID Connect Core §5.3.2).
+func (m *Mint) Userinfo(ctx context.Context, alg keys.Algorithm, claims map[string]any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("writing userinfo: %w", err)
+	}
+	compact, err := m.Keys.Sign(ctx, alg, TypeID, payload)
+	if err != nil {
+		return "", fmt.Errorf("signing userinfo: %w", err)
 	}
 	return compact, nil
 }

@@ -118,3 +118,14 @@ func (u User) textClaim(name string) string {
 		return ""
 	}
 }
+
+// ScopeOf returns the scope that asks for the claim, for whoever must say in
+// words what a single claim means. ok is false for a claim that no user has.
+func ScopeOf(claim string) (scope string, ok bool) {
+	for _, s := range ClaimScopes() {
+		if slices.Contains(scopeClaims(s), claim) {
+			return s, true
+		}
+	}
+	return "", false
+}

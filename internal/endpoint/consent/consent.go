@@ -12,7 +12,6 @@ package consent
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -86,8 +85,9 @@ func (h *Handler) read(c echo.Context, sealed string) (question, error) {
 	if q.given, err = grant.DecodeConsent(recs[2]); err != nil {
 		return q, err
 	}
-	q.scopes = q.client.UserScopes(strings.Fields(q.journey.Request.Get("scope")))
-	return q, nil
+	asked, err := grant.ReadAsked(q.client, q.journey.Request)
+	q.scopes = asked.Questions()
+	return q, err
 }
 
 func (h *Handler) ask(c echo.Context) error {
@@ -104,7 +104,7 @@ func (h *Handler) ask(c echo.Context) error {
 		page.User = q.user.Login
 	}
 	for _, s := range q.scopes {
-		page.Scopes = append(page.Scopes, pages.Scope{Name: s, Description: h.describe(s)})
+		page.Scopes = append(page.Scopes, pages.Scope{Name: s, Description: client.Describe(s, h.Scopes)})
 	}
 	return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, page)
 }
@@ -133,27 +133,4 @@ func (h *Handler) answer(c echo.Context) error {
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.Redirect(http.StatusSeeOther, h.Base+"/authorize/resume?journey="+sealed)
-}
-
-// describe says what a scope means to a person.
-func (h *Handler) describe(scope string) string {
-	switch scope {
-	case client.ScopeOpenID:
-		return "Know who you are"
-	case "profile":
-		return "See your name and profile"
-	case "email":
-		return "See your e-mail address"
-	case "phone":
-		return "See your phone number"
-	case "address":
-		return "See your postal address"
-	case client.ScopeRoles:
-		return "See your roles"
-	case client.ScopeGroups:
-		return "See the groups you belong to"
-	case client.ScopeOffline:
-		return "Keep access while you are away, even after you sign out"
-	}
-	return h.Scopes[scope]
 }

@@ -60,6 +60,11 @@ type metadata struct {
 	GrantTypes          []string `json:"grant_types_supported"`
 	Subjects            []string `json:"subject_types_supported"`
 	IDTokenAlgs         []string `json:"id_token_signing_alg_values_supported"`
+	UserinfoAlgs        []string `json:"userinfo_signing_alg_values_supported"`
+	Revocation          string   `json:"revocation_endpoint"`
+	Introspection       string   `json:"introspection_endpoint"`
+	RevocationAuth      []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionAuth   []string `json:"introspection_endpoint_auth_methods_supported"`
 	AuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
 	ChallengeMethods    []string `json:"code_challenge_methods_supported"`
 	Claims              []string `json:"claims_supported"`
@@ -77,17 +82,20 @@ type metadata struct {
 // New writes the documents.
 func New(o Options) (*Handler, error) {
 	algs := []string{string(keys.RS256), string(keys.ES256), string(keys.EdDSA), string(keys.PS256)}
+	methods := []string{"client_secret_basic", "client_secret_post", "none"}
 	raw, err := json.Marshal(metadata{
 		Issuer: o.Issuer, Authorization: o.Issuer + "/authorize", Token: o.Issuer + "/token",
 		Userinfo: o.Issuer + "/userinfo", JWKS: o.Issuer + "/jwks", EndSession: o.Issuer + "/logout",
-		Scopes: o.Scopes, ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		Scopes: o.Scopes, ResponseTypes: []string{"code"}, ResponseModes: []string{"query", "fragment", "form_post"},
 		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"},
-		Subjects:   []string{"public"}, IDTokenAlgs: algs,
-		AuthMethods:      []string{"client_secret_basic", "client_secret_post", "none"},
+		Subjects:   []string{"public"}, IDTokenAlgs: algs, UserinfoAlgs: algs,
+		Revocation: o.Issuer + "/revoke", Introspection: o.Issuer + "/introspect",
+		RevocationAuth: methods, IntrospectionAuth: methods[:len(methods)-1], // not none: an anonymous client may not ask
+		AuthMethods:      methods,
 		ChallengeMethods: []string{"S256"}, Claims: o.Claims, ClaimTypes: []string{"normal"},
 		ACRValues: o.ACRValues, Displays: []string{"page"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, UILocales: []string{"en"},
-		ResponseIss: true,
+		ClaimsParameter: true, ResponseIss: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("writing the metadata: %w", err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -131,10 +130,10 @@ func (h *Handler) person(c echo.Context, q *request) (signedIn, error) {
 func (h *Handler) issue(c echo.Context, q *request, p signedIn) error {
 	code := grant.NewCode(p.Subject, p.session.ID)
 	code.ClientID, code.RedirectURI = q.client.ID, q.redirectURI
-	code.Scopes, code.Audience = q.demand.Scopes, q.audience
+	code.Scopes, code.Audience, code.Claims = q.asked.Scopes, q.audience, q.asked.Claims
 	code.Nonce, code.Challenge = q.params.Get("nonce"), q.challenge
 	code.Authentication = grant.Authentication{Time: p.AuthTime, ACR: p.session.ACR, AMR: p.session.AMR}
-	for _, s := range q.demand.Scopes {
+	for _, s := range q.asked.Scopes {
 		q.fosite.GrantScope(s)
 	}
 	ctx := withCode(c.Request().Context(), code)
@@ -157,21 +156,6 @@ func (h *Handler) refuseRequest(c echo.Context, q *request, err error) error {
 	r := refusalOf(err)
 	h.logRefusal(c, r)
 	return h.reply(c, q, url.Values{"error": {r.code}, "error_description": {r.describe()}})
-}
-
-// reply redirects to the client with values, the state byte for byte if one was
-// sent, and iss, by which the client knows which issuer answers (RFC 9207).
-func (h *Handler) reply(c echo.Context, q *request, values url.Values) error {
-	if state, sent := q.params["state"]; sent && len(state) == 1 {
-		values.Set("state", state[0])
-	}
-	values.Set("iss", h.Issuer)
-	separator := "?"
-	if strings.Contains(q.redirectURI, "?") {
-		separator = "&" // a registered URI keeps its own query (RFC 6749 §3.1.2)
-	}
-	c.Response().Header().Set("Cache-Control", "no-store")
-	return c.Redirect(http.StatusSeeOther, q.redirectURI+separator+values.Encode())
 }
 
 // fail shows an error to the person: nobody else can be told.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,34 +14,45 @@ import (
 	"github.com/signet-id/signet/internal/client"
 )
 
-// authenticateClient is fosite's client authentication, in our terms: it finds
-// out who calls /token (RFC 6749 §2.3) and leaves the client in the unit of work.
+// authenticateClient is fosite's client authentication, in our terms. It leaves
+// the client in the unit of work.
 func (h *Handler) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 	u := unitOf(ctx)
-	p, err := presentedBy(r, form)
+	c, err := h.caller(ctx, r, form, u.address)
 	if err != nil {
 		return nil, err
+	}
+	u.client = c
+	return fositeClient{
+		Client: c, scopes: slices.Concat(client.StandardScopes(), c.Scopes), audience: append([]string{h.Issuer}, c.Audience...),
+	}, nil
+}
+
+// caller finds out which client sends a request from address (RFC 6749 §2.3).
+func (h *Handler) caller(_ context.Context, r *http.Request, form url.Values, address netip.Addr) (client.Client, error) {
+	p, err := presentedBy(r, form)
+	if err != nil {
+		return client.Client{}, err
 	}
 	c, known := h.Clients.Find(p.id)
 	// One answer for unknown, disabled, wrong secret and wrong place: whoever
 	// guesses learns nothing (the log knows).
-	deny := func(why string) error {
-		return refuse("invalid_client", "client authentication failed").because(errText(why))
+	deny := func(why string) (client.Client, error) {
+		return client.Client{}, refuse("invalid_client", "client authentication failed").because(errText(why))
 	}
 	switch {
 	case !known:
-		return nil, deny("no such client: " + printable(p.id))
+		return deny("no such client: " + printable(p.id))
 	case c.Disabled:
-		return nil, deny("client is disabled: " + c.ID)
+		return deny("client is disabled: " + c.ID)
 	case p.method != c.AuthMethod:
-		return nil, deny(c.ID + " is registered for " + c.AuthMethod + " and used " + p.method)
+		return deny(c.ID + " is registered for " + c.AuthMethod + " and used " + p.method)
 	case p.method != client.AuthNone && !c.CheckSecret(p.secret):
-		return nil, deny("wrong secret for " + c.ID)
-	case !c.AllowsAddress(u.address):
-		return nil, deny(c.ID + " may not call from " + u.address.String())
+		return deny("wrong secret for " + c.ID)
+	case !c.AllowsAddress(address):
+		return deny(c.ID + " may not call from " + address.String())
 	}
-	u.client = c
-	return fositeClient{Client: c, scopes: slices.Concat(client.StandardScopes(), c.Scopes), audience: append([]string{h.Issuer}, c.Audience...)}, nil
+	return c, nil
 }
 
 // credentials are what a token request says about its sender.

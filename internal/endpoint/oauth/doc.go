@@ -1,5 +1,5 @@
-// Package oauth is the authorization server: /authorize, /authorize/resume and
-// /token. It is the only room that knows fosite, and none of fosite's types
+// Package oauth is the authorization server: /authorize, /authorize/resume,
+// /token, /revoke and /introspect. It is the only room that knows fosite, and none of fosite's types
 // leaves it.
 //
 //	/authorize ─▶ checks (ours) ─▶ fosite request ─▶ journey.Next ─▶ page, or

@@ -60,9 +60,13 @@ func (h *Handler) Mount(g *echo.Group) {
 	g.GET("/authorize", h.authorize)
 	g.POST("/authorize", h.authorize)
 	g.GET("/authorize/resume", h.resume)
-	// A browser app calls the token endpoint from its own origin. It sends no
+	g.POST("/introspect", h.introspect)
+	// A browser app gets and revokes its tokens from its own origin. It sends no
 	// cookie, so any origin may: the code and its verifier are the proof.
-	g.Match([]string{http.MethodPost, http.MethodOptions}, "/token", h.token, middleware.CORSWithConfig(middleware.CORSConfig{
+	anyone := middleware.CORSWithConfig(middleware.CORSConfig{
 		AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodPost}, AllowHeaders: []string{"Authorization", "Content-Type"},
-	}))
+	})
+	methods := []string{http.MethodPost, http.MethodOptions}
+	g.Match(methods, "/token", h.token, anyone)
+	g.Match(methods, "/revoke", h.revoke, anyone)
 }

@@ -12,7 +12,9 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/signet-id/signet/internal/authn"
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/journey"
 )
 
@@ -24,6 +26,8 @@ type request struct {
 	audience    []string
 	challenge   string
 	demand      journey.Demand
+	asked       grant.Asked
+	mode        string // response_mode: query, fragment or form_post
 	fosite      fosite.AuthorizeRequester
 }
 
@@ -42,15 +46,15 @@ func checksOnPage() []check { return []check{checkClient, checkRedirectURI} }
 // checksToClient follow: their errors are the client's to handle.
 func checksToClient() []check {
 	return []check{
-		checkAllParameters, checkRequestObject, checkGrant, checkResponseMode, checkChallenge, checkPrompt, checkMaxAge,
-		checkHint, checkResources, checkScopes, checkWithFosite,
+		checkResponseMode, checkAllParameters, checkRequestObject, checkGrant, checkChallenge, checkPrompt, checkMaxAge,
+		checkHint, checkResources, checkAsked, checkWithFosite,
 	}
 }
 
 // validate runs the checks in order. The error is a pageError, or one to
 // redirect with, for which the request is complete enough.
 func (h *Handler) validate(ctx context.Context, params url.Values) (*request, error) {
-	q := &request{params: params}
+	q := &request{params: params, mode: modeQuery}
 	for _, check := range checksOnPage() {
 		if err := check(ctx, h, q); err != nil {
 			return nil, pageError{refusalOf(err)}
@@ -126,9 +130,15 @@ func checkGrant(_ context.Context, _ *Handler, q *request) error {
 	return nil
 }
 
+// checkResponseMode comes first of the checks whose errors go to the client: they
+// go there in this mode (OAuth 2.0 Multiple Response Type Encoding Practices §2.1).
 func checkResponseMode(_ context.Context, _ *Handler, q *request) error {
-	if mode := q.params.Get("response_mode"); mode != "" && mode != "query" {
-		return refuse("invalid_request", "response_mode: only query is supported")
+	switch mode := q.params.Get("response_mode"); mode {
+	case "", modeQuery:
+	case modeFragment, modeFormPost:
+		q.mode = mode
+	default:
+		return refuse("invalid_request", "response_mode: %q is not known; use query, fragment or form_post", printable(mode))
 	}
 	return nil
 }
@@ -204,8 +214,22 @@ func checkResources(_ context.Context, h *Handler, q *request) (err error) {
 	return err
 }
 
-func checkScopes(_ context.Context, _ *Handler, q *request) error {
-	q.demand.Scopes = q.client.UserScopes(strings.Fields(q.params.Get("scope")))
+// checkAsked reads what is asked for: scopes, and claims one by one. An essential
+// acr that nobody here can have is a failed authentication (Core §5.5.1.1).
+func checkAsked(_ context.Context, _ *Handler, q *request) (err error) {
+	if q.asked, err = grant.ReadAsked(q.client, q.params); err != nil {
+		return err
+	}
+	if a := q.asked.ACR; len(a) > 0 && !slices.Contains(a, authn.ACROneFactor) {
+		return refuse("unmet_authentication_requirements", "acr: none of the classes demanded can be had here")
+	}
+	if q.demand.Hint != "" && q.asked.Subject != "" && q.demand.Hint != q.asked.Subject {
+		return refuse("invalid_request", "claims and id_token_hint name different people")
+	}
+	if q.asked.Subject != "" {
+		q.demand.Hint = q.asked.Subject
+	}
+	q.demand.Scopes = q.asked.Questions()
 	q.demand.FirstParty = q.client.FirstParty
 	return nil
 }
@@ -215,7 +239,7 @@ func checkScopes(_ context.Context, _ *Handler, q *request) error {
 func checkWithFosite(ctx context.Context, h *Handler, q *request) error {
 	form := url.Values{
 		"client_id": {q.client.ID}, "redirect_uri": {q.redirectURI}, "response_type": q.params["response_type"],
-		"scope": {strings.Join(q.demand.Scopes, " ")}, "audience": q.audience,
+		"scope": {strings.Join(q.asked.Scopes, " ")}, "audience": q.audience,
 		// fosite insists on a state; ours travels with the journey, and none is
 		// none (RFC 6749 §4.1.1: RECOMMENDED, not required).
 		"state": {"-"},
@@ -225,7 +249,7 @@ func checkWithFosite(ctx context.Context, h *Handler, q *request) error {
 			form.Set(name, v)
 		}
 	}
-	as := fositeClient{q.client, q.redirectURI, q.demand.Scopes, q.audience}
+	as := fositeClient{q.client, q.redirectURI, q.asked.Scopes, q.audience}
 	r := &http.Request{Method: http.MethodGet, Header: http.Header{}, Form: form, PostForm: url.Values{}}
 	var err error
 	q.fosite, err = h.provider.NewAuthorizeRequest(withRequest(ctx, as), r)

@@ -113,7 +113,7 @@ func (s *strategy) GenerateIDToken(ctx context.Context, _ time.Duration, _ fosit
 		Subject: u.grant.Subject, ClientID: u.client.ID, SessionID: u.grant.SessionID,
 		Nonce:    u.opened.Nonce, // empty after a refresh (OpenID Connect Core §12.2)
 		AuthTime: auth.Time, ACR: auth.ACR, AMR: auth.AMR,
-		AccessToken: u.access,
+		AccessToken: u.access, Claims: u.claims(),
 	}, u.now)
 }
 

@@ -63,11 +63,26 @@ func (u *unit) authentication() grant.Authentication {
 	return u.grant.Authentication
 }
 
+// claims are those that the client asked to find in the ID token.
+func (u *unit) claims() map[string]any {
+	asked := u.grant.Claims
+	if u.code != "" {
+		asked = u.opened.Claims
+	}
+	out := make(map[string]any, len(asked.IDToken))
+	for _, name := range asked.IDToken {
+		if value, ok := u.user.Claim(name); ok {
+			out[name] = value
+		}
+	}
+	return out
+}
+
 // begin turns the redeemed code into the grant that will be written.
 func (u *unit) begin(key seal.KeyID) {
 	u.grant = grant.Grant{
 		Ref: u.opened.Ref, ClientID: u.client.ID, Scopes: u.opened.Scopes, Audience: u.opened.Audience,
-		Authentication: u.opened.Authentication, Created: u.now.UTC(), Refresh: client.RefreshNone,
+		Claims: u.opened.Claims, Authentication: u.opened.Authentication, Created: u.now.UTC(), Refresh: client.RefreshNone,
 	}
 	if !u.client.May(client.GrantRefresh) {
 		return

@@ -24,14 +24,16 @@ import (
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/token"
 	"github.com/signet-id/signet/internal/user"
+	"github.com/signet-id/signet/keys"
 )
 
 // Handler answers the UserInfo endpoint.
 type Handler struct {
-	Issuer string
-	Store  store.Store
-	Mint   *token.Mint
-	Log    *slog.Logger
+	Issuer  string
+	Store   store.Store
+	Clients *client.Directory
+	Mint    *token.Mint
+	Log     *slog.Logger
 }
 
 // Mount adds the endpoint under the issuer's path. Browser apps of any origin
@@ -60,7 +62,7 @@ func (h *Handler) userinfo(c echo.Context) error {
 	if !slices.Contains(access.Scopes, client.ScopeOpenID) {
 		return h.challenge(c, http.StatusForbidden, "insufficient_scope", fault.New(fault.Denied, "the token was not issued for the scope openid"))
 	}
-	who, err := h.read(c, access)
+	who, asked, err := h.read(c, access)
 	if err != nil {
 		if fault.KindOf(err) == fault.NotFound {
 			return h.challenge(c, http.StatusUnauthorized, "invalid_token", err)
@@ -68,29 +70,53 @@ func (h *Handler) userinfo(c echo.Context) error {
 		return err
 	}
 	claims := who.Claims(access.Scopes...)
+	for _, name := range asked.Userinfo {
+		if value, ok := who.Claim(name); ok {
+			claims[name] = value
+		}
+	}
 	claims["sub"] = who.Subject
-	return c.JSON(http.StatusOK, claims)
+	return h.answer(c, access.ClientID, claims)
+}
+
+// answer writes the claims as the client registered it: signed, or plain
+// (OpenID Connect Core §5.3.2).
+func (h *Handler) answer(c echo.Context, clientID string, claims map[string]any) error {
+	asked, known := h.Clients.Find(clientID)
+	if !known || asked.UserinfoAlg == "" {
+		return c.JSON(http.StatusOK, claims)
+	}
+	claims["iss"], claims["aud"] = h.Issuer, clientID
+	signed, err := h.Mint.Userinfo(c.Request().Context(), keys.Algorithm(asked.UserinfoAlg), claims)
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, "application/jwt", []byte(signed))
 }
 
 // read fetches the user and, in the same round trip, whether the grant stands.
-func (h *Handler) read(c echo.Context, access token.Access) (user.User, error) {
+func (h *Handler) read(c echo.Context, access token.Access) (user.User, grant.Claims, error) {
 	ended := fault.New(fault.NotFound, "the access token is no longer valid")
 	ref, ok := grant.OfToken(access.Subject, access.SessionID, access.ID)
 	if !ok {
-		return user.User{}, ended
+		return user.User{}, grant.Claims{}, ended
 	}
 	recs, err := h.Store.Get(c.Request().Context(), user.Key(access.Subject), ref.Key())
 	if err != nil {
-		return user.User{}, fmt.Errorf("reading the user behind a token: %w", err)
+		return user.User{}, grant.Claims{}, fmt.Errorf("reading the user behind a token: %w", err)
 	}
 	if !recs[1].Exists() {
-		return user.User{}, ended
+		return user.User{}, grant.Claims{}, ended
+	}
+	g, err := grant.Decode(recs[1])
+	if err != nil {
+		return user.User{}, grant.Claims{}, err
 	}
 	who, err := user.Decode(recs[0])
 	if err == nil && who.Disabled {
-		return who, ended
+		return who, grant.Claims{}, ended
 	}
-	return who, err
+	return who, g.Claims, err
 }
 
 // bearer takes the token from the header, or from the form of a POST (RFC 6750

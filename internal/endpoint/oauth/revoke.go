@@ -1,0 +1,31 @@
+package oauth
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// revoke answers POST /revoke (RFC 7009). A token that is unknown, expired or
+// another client's is answered like one that was revoked (§2.2): the client has
+// what it wants, and whoever guesses learns nothing. With either of its tokens
+// the whole grant ends, its other tokens included (§2.1).
+func (h *Handler) revoke(c echo.Context) error {
+	form, caller, err := h.about(c)
+	if err != nil {
+		return h.answer(c, err)
+	}
+	t, err := h.inspect(c.Request().Context(), form.Get("token"))
+	switch {
+	case err != nil:
+		return h.answer(c, err)
+	case t.clientID != caller.ID:
+	case t.ref.ID == "" && t.active:
+		return h.answer(c, refuse("unsupported_token_type", "a token that a client got for itself can't be revoked: it is short-lived"))
+	case t.ref.ID != "":
+		if err := h.Ended.Grant(c.Request().Context(), t.ref); err != nil {
+			return h.answer(c, err)
+		}
+	}
+	return c.NoContent(http.StatusOK)
+}
