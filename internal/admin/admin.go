@@ -17,6 +17,7 @@ import (
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/user"
 	"github.com/signet-id/signet/keys"
 )
@@ -29,6 +30,7 @@ type Operator struct {
 	Passwords *password.Hasher
 	Keys      *keys.Ring
 	Ended     *ended.Endings
+	Refusals  *refusal.Log
 }
 
 func invalid(field, format string, args ...any) error {

@@ -29,6 +29,7 @@ import (
 	"github.com/signet-id/signet/internal/endpoint/adminapi"
 	"github.com/signet-id/signet/internal/httpd"
 	"github.com/signet-id/signet/internal/pages"
+	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/seal"
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/store"
@@ -52,6 +53,10 @@ type Options struct {
 	Wrap func(store.Store) store.Store
 }
 
+// refusalsKept is how many refusals an operator can have explained: minutes of a
+// busy issuer, days of a quiet one, a few MB at most.
+const refusalsKept = 4096
+
 // App is a composed issuer. Make it with New; it must be closed.
 type App struct {
 	Operator  *admin.Operator
@@ -66,6 +71,7 @@ type App struct {
 	users    *user.Directory
 	ended    *ended.Endings
 	mint     *token.Mint
+	refusals *refusal.Log
 	server   *httpd.Server
 	adminAPI http.Handler
 	close    []func() error // in the order of opening
@@ -80,7 +86,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	if o.Log == nil {
 		o.Log = os.Stderr
 	}
-	a := &App{config: cfg}
+	a := &App{config: cfg, refusals: refusal.NewLog(refusalsKept)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -170,7 +176,7 @@ func (a *App) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	a.Operator = &admin.Operator{Clients: a.clients, Users: a.users, Passwords: hasher, Keys: a.keys, Ended: a.ended}
+	a.Operator = &admin.Operator{Clients: a.clients, Users: a.users, Passwords: hasher, Keys: a.keys, Ended: a.ended, Refusals: a.refusals}
 	a.adminAPI = adminapi.Handler(a.Operator, o.Version)
 	if a.server, err = a.newServer(look); err != nil {
 		return err

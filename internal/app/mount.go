@@ -11,7 +11,9 @@ import (
 	"github.com/signet-id/signet/internal/authn/password"
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/cookie"
+	"github.com/signet-id/signet/internal/endpoint/account"
 	"github.com/signet-id/signet/internal/endpoint/consent"
+	"github.com/signet-id/signet/internal/endpoint/contact"
 	"github.com/signet-id/signet/internal/endpoint/discovery"
 	"github.com/signet-id/signet/internal/endpoint/logout"
 	"github.com/signet-id/signet/internal/endpoint/oauth"
@@ -51,7 +53,7 @@ func (a *App) mount(r rooms) error {
 		Issuer: a.config.Issuer, Base: r.base, Store: a.store, Seal: a.seal, Clients: a.clients, Ended: a.ended, Mint: a.mint,
 		Sessions: r.sessions, Pages: r.look, Cookies: r.cookies, Log: a.log,
 		Refresh: oauth.RefreshPolicy{Lifetime: a.config.Tokens.RefreshLifetime, Window: a.config.Tokens.ReuseWindow},
-		Count:   counters.token,
+		Count:   counters.token, Refusals: a.refusals, Candid: a.config.Loopback(),
 	}).Mount(g)
 	(&signin.Handler{
 		Base: r.base, Store: a.store, Seal: a.seal, Users: a.users, Passwords: r.passwords, Clients: a.clients,
@@ -66,6 +68,13 @@ func (a *App) mount(r rooms) error {
 		Base: r.base, Store: a.store, Seal: a.seal, Mint: a.mint, Clients: a.clients, Ended: a.ended, Pages: r.look,
 		Cookies: r.cookies,
 	}).Mount(g)
+	(&account.Handler{
+		Base: r.base, Store: a.store, Seal: a.seal, Users: a.users, Passwords: r.passwords, Clients: a.clients,
+		Sessions: r.sessions, Ended: a.ended, Pages: r.look, Cookies: r.cookies, Scopes: a.config.Scopes,
+	}).Mount(root, g)
+	(&contact.Handler{
+		Origin: strings.TrimSuffix(a.config.Issuer, r.base), Contact: a.config.Security.Contact,
+	}).Mount(root)
 	(&userinfo.Handler{Issuer: a.config.Issuer, Store: a.store, Clients: a.clients, Mint: a.mint, Log: a.log}).Mount(g)
 	g.GET("/assets/*", echo.WrapHandler(r.look.Assets()))
 	return nil

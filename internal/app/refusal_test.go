@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signet-id/signet/internal/app"
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/config"
+	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/store"
 )
 
@@ -225,8 +228,9 @@ func TestClientAuthenticationIsAsRegisteredAndFailsAlike(t *testing.T) {
 		}
 		refused = append(refused, got)
 	}
+	words := func(r tokens) string { return r.Description[:strings.Index(r.Description, " [")] } // the id differs
 	for _, r := range refused[1:] {
-		if r.Description != refused[0].Description {
+		if words(r) != words(refused[0]) {
 			t.Errorf("refusals can be told apart: %q and %q", r.Description, refused[0].Description)
 		}
 	}
@@ -262,5 +266,37 @@ func TestUserinfoTakesNoTokenFromTheURLAndNoIDToken(t *testing.T) {
 	form := h.serve(formRequest(t.Context(), "/userinfo", url.Values{"access_token": {got.AccessToken}}))
 	if form.StatusCode != http.StatusOK {
 		t.Errorf("token in a form: %d", form.StatusCode)
+	}
+}
+
+func TestARefusalIsExplainedToTheOperatorAlone(t *testing.T) {
+	h := open(t)
+	u := h.browser().get(authorize(asks("orders", "prompt", "nag", "login_hint", "secret-person"))).location(t)
+	description := u.Query().Get("error_description")
+	id := strings.TrimSuffix(description[strings.LastIndex(description, "[")+1:], "]")
+	if got := u.Query().Get("error_uri"); got != refusal.PromptUnknown.Page() {
+		t.Errorf("error_uri = %s", got)
+	}
+	w := httptest.NewRecorder()
+	h.AdminHandler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/refusals/"+id, nil))
+	for _, want := range []string{`"prompt":["nag"]`, callback, `"prompt_unknown"`} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the explanation lacks %s: %s", want, w.Body)
+		}
+	}
+	if strings.Contains(w.Body.String(), "secret-person") {
+		t.Error("the explanation holds a personal value")
+	}
+}
+
+func TestAStrangerSeesNothingOfWhatIsRegistered(t *testing.T) {
+	h := open(t, func(cfg *config.Config, _ *app.Options) {
+		public := config.Default() // not loopback, where the pages are candid
+		public.Issuer, public.Store, public.Metrics = "https://id.example.com", cfg.Store, cfg.Metrics
+		*cfg = public
+	})
+	got := h.browser().get(authorize(asks("orders", "redirect_uri", "https://evil.example/cb")))
+	if got.StatusCode != http.StatusBadRequest || strings.Contains(got.body, "app.example") || strings.Contains(got.body, "orders.example") {
+		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 }

@@ -82,7 +82,7 @@ func floors() []Floor {
 		{"parts", []string{"keys", "internal/seal/...", "internal/pages/...", "internal/cookie"}},
 		{"persistence", []string{"internal/store/..."}},
 		{"ground", []string{
-			"internal/fault", "internal/ident", "internal/secret", "internal/config/...", "internal/telemetry/...",
+			"internal/fault", "internal/ident", "internal/secret", "internal/config/...", "internal/telemetry/...", "internal/refusal",
 			"internal/archtest", "templates/...", "pkg/verify/...", "pkg/sso/...",
 		}},
 	}

@@ -102,7 +102,7 @@ func (p *program) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON, for programs")
 	root.AddCommand(
 		p.serveCommand(), p.demoCommand(), p.devCommand(),
-		p.clientCommand(), p.userCommand(), p.keysCommand(), p.configCommand(),
+		p.clientCommand(), p.userCommand(), p.keysCommand(), p.explainCommand(), p.configCommand(),
 		p.versionCommand(),
 	)
 	return root

@@ -111,7 +111,7 @@ func (o *operator) do(ctx context.Context, method, path string, in, out any) err
 	}
 	defer func() { _ = answer.Body.Close() }() // it was read to its end, or is of no use
 	if answer.StatusCode >= http.StatusBadRequest {
-		return refusal(answer)
+		return refused(answer)
 	}
 	if out == nil || answer.StatusCode == http.StatusNoContent {
 		return nil
@@ -122,8 +122,8 @@ func (o *operator) do(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
-// refusal is the fault that the server answered with.
-func refusal(answer *http.Response) error {
+// refused is the fault that the server answered with.
+func refused(answer *http.Response) error {
 	var f struct{ Kind, Field, Message string }
 	if err := json.NewDecoder(answer.Body).Decode(&f); err != nil || f.Message == "" {
 		return fmt.Errorf("the server answered %s; is it another release than this command?", answer.Status)

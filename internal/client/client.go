@@ -8,15 +8,10 @@
 package client
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"time"
-
-	"github.com/signet-id/signet/internal/secret"
 )
 
 // The grant types (RFC 6749 §1.3) and authentication methods (OpenID Connect
@@ -26,9 +21,11 @@ const (
 	GrantRefresh     = "refresh_token"
 	GrantCredentials = "client_credentials"
 
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
-	AuthNone  = "none"
+	AuthBasic     = "client_secret_basic"
+	AuthPost      = "client_secret_post"
+	AuthSecretJWT = "client_secret_jwt"
+	AuthKeyJWT    = "private_key_jwt"
+	AuthNone      = "none"
 )
 
 // Refresh says how long the refresh tokens of a client live.
@@ -54,6 +51,11 @@ type Client struct {
 
 	Secrets    []Secret `json:"secrets,omitempty"` // at most MaxSecrets, oldest first
 	AuthMethod string   `json:"token_endpoint_auth_method"`
+	// AuthSigningAlg is the one algorithm of its assertions; empty: any of its method's.
+	AuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
+	// The client's public keys, or where it publishes them; never both (RFC 7591 §2).
+	JWKS    json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI string          `json:"jwks_uri,omitempty"`
 
 	RedirectURIs           []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
@@ -78,50 +80,6 @@ type Client struct {
 	Disabled bool      `json:"disabled,omitempty"`
 	Created  time.Time `json:"created"`
 	Updated  time.Time `json:"updated"`
-}
-
-// Secret is a client secret at rest. It was random with 256 bits, so its plain
-// SHA-256 can't be searched for, and checking it costs a microsecond.
-type Secret struct {
-	Digest  []byte    `json:"sha256"`
-	Created time.Time `json:"created"`
-}
-
-// MaxSecrets may be valid at once, so that a secret is rotated without downtime.
-const MaxSecrets = 2
-
-// secretPrefix lets secret scanners find a leaked client secret.
-const secretPrefix = "sgs_"
-
-// NewSecret makes a client secret; Rotate puts it into a client.
-func NewSecret() secret.Value {
-	var b [32]byte
-	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails: it crashes the program instead
-	return secret.New(secretPrefix + base64.RawURLEncoding.EncodeToString(b[:]))
-}
-
-// Rotate adds s; beyond MaxSecrets the oldest leaves.
-func (c *Client) Rotate(s secret.Value, now time.Time) {
-	digest := s.Digest()
-	c.Secrets = append(slices.Clone(c.Secrets), Secret{Digest: digest[:], Created: now.UTC()})
-	if n := len(c.Secrets) - MaxSecrets; n > 0 {
-		c.Secrets = c.Secrets[n:]
-	}
-}
-
-// CheckSecret reports whether presented is one of the client's secrets. Every
-// registered one is compared in constant time, whichever matches. No secret is
-// never the secret, even of a record that somebody filled with the absent one.
-func (c Client) CheckSecret(presented string) bool {
-	if presented == "" {
-		return false
-	}
-	digest := sha256.Sum256([]byte(presented))
-	found := 0
-	for _, s := range c.Secrets {
-		found |= subtle.ConstantTimeCompare(s.Digest, digest[:])
-	}
-	return found == 1
 }
 
 // Name is what people read.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -60,7 +61,7 @@ func (c Client) Complete() Client {
 // Validate reports the first rule that a complete client breaks.
 func (c Client) Validate() error {
 	for _, check := range []func(Client) error{
-		checkName, checkMethod, checkGrants, checkRedirects, checkLists, checkLinks,
+		checkName, checkMethod, checkKeys, checkGrants, checkRedirects, checkLists, checkLinks,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -84,8 +85,9 @@ func checkName(c Client) error {
 }
 
 func checkMethod(c Client) error {
-	if !slices.Contains([]string{AuthBasic, AuthPost, AuthNone}, c.AuthMethod) {
-		return invalid("auth_method", "%q is not supported: use %s, %s or %s", c.AuthMethod, AuthBasic, AuthPost, AuthNone)
+	methods := []string{AuthBasic, AuthPost, AuthKeyJWT, AuthSecretJWT, AuthNone}
+	if !slices.Contains(methods, c.AuthMethod) {
+		return invalid("auth_method", "%q is not supported: use %s", c.AuthMethod, strings.Join(methods, ", "))
 	}
 	if c.Public != (c.AuthMethod == AuthNone) {
 		return invalid("auth_method", "a public client uses %q, a confidential one uses another method", AuthNone)
@@ -102,6 +104,52 @@ func checkMethod(c Client) error {
 	}
 	if c.Introspects && c.Public {
 		return invalid("introspect", "a public client can't prove who asks: give it a secret (RFC 7662 §2.1)")
+	}
+	return nil
+}
+
+// checkKeys holds the method and what it authenticates with together.
+func checkKeys(c Client) error {
+	inline := len(c.JWKS) > 0
+	switch algs := assertionAlgs(c.AuthMethod); {
+	case c.AuthSigningAlg != "" && len(algs) == 0:
+		return invalid("auth_signing_alg", "is for clients that use %s or %s", AuthKeyJWT, AuthSecretJWT)
+	case c.AuthSigningAlg != "" && !slices.Contains(algs, c.AuthSigningAlg):
+		return invalid("auth_signing_alg", "%q is not supported with %s: use %s", c.AuthSigningAlg, c.AuthMethod, strings.Join(algs, ", "))
+	case inline && c.JWKSURI != "":
+		return invalid("jwks", "excludes jwks_uri: register the keys or where they are (RFC 7591 §2)")
+	case c.AuthMethod == AuthKeyJWT && !inline && c.JWKSURI == "":
+		return invalid("jwks", "is required for %s, or else jwks_uri: register the client's public keys, or where it publishes them", AuthKeyJWT)
+	case !c.HasSecrets() && len(c.Secrets) > 0:
+		return invalid("auth_method", "a client that uses %s has no secret", c.AuthMethod)
+	}
+	for _, s := range c.Secrets {
+		if sealed := len(s.Sealed) > 0; sealed != (c.AuthMethod == AuthSecretJWT) {
+			return invalid("auth_method", "the secret of a client is kept sealed exactly when it uses %s", AuthSecretJWT)
+		}
+	}
+	return cmp.Or(checkJWKS(c), checkLink("jwks_uri", c.JWKSURI))
+}
+
+// checkJWKS is stricter than reading a stranger's set is: an operator at the
+// keyboard learns of each key that would not work.
+func checkJWKS(c Client) error {
+	if len(c.JWKS) == 0 {
+		return nil
+	}
+	if len(c.JWKS) > maxJWKS {
+		return invalid("jwks", "has %d bytes, at most %d are kept: use jwks_uri", len(c.JWKS), maxJWKS)
+	}
+	keys, broken, err := parseJWKS(c.JWKS)
+	if err == nil {
+		err = errors.Join(broken...)
+	}
+	if err != nil {
+		return invalid("jwks", "can't be used: %v", err)
+	}
+	fits := func(k Key) bool { return slices.ContainsFunc(c.AssertionAlgs(), k.Signs) }
+	if c.AuthMethod == AuthKeyJWT && !slices.ContainsFunc(keys, fits) {
+		return invalid("jwks", "has no public key for signatures with %s", strings.Join(c.AssertionAlgs(), ", "))
 	}
 	return nil
 }

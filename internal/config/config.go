@@ -40,6 +40,7 @@ type Config struct {
 	Tokens    Tokens
 	Sessions  Sessions
 	Passwords Passwords
+	Security  Security
 	Scopes    map[string]string // API scope → what a person reads about it
 	Log       Log
 
@@ -101,6 +102,11 @@ type Passwords struct {
 	Concurrency int // 0: the number of CPUs
 	Memory      Size
 	Time        int
+}
+
+// Security is what the host says to those who look for flaws.
+type Security struct {
+	Contact string // empty: it says nothing
 }
 
 // Log is what the log looks like.

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net/mail"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode"
@@ -79,6 +81,27 @@ func wrongPasswordCost(c Config) (text, fix string) {
 	}
 	return fmt.Sprintf("%s with passwords.time %d is weaker than OWASP recommends", c.Passwords.Memory, c.Passwords.Time),
 		"use at least " + strings.Join(pairs, ", or ")
+}
+
+// wrongContact admits what RFC 9116 §2.5.3 shows and a browser or mail program
+// opens: one address without spaces, so that it stays one line of the document.
+func wrongContact(c Config) (text, fix string) {
+	const example = "write mailto:security@example.com, or the https address of a page"
+	contact := c.Security.Contact
+	if contact == "" {
+		return "", ""
+	}
+	u, err := url.Parse(contact)
+	if err != nil || strings.ContainsFunc(contact, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "is not an address", example
+	}
+	switch address, err := mail.ParseAddress(u.Opaque); {
+	case u.Scheme == "https" && u.Hostname() != "" && u.User == nil:
+	case u.Scheme == "mailto" && err == nil && address.Address == u.Opaque:
+	default:
+		return fmt.Sprintf("%q is neither a mailto: nor an https: address", contact), example
+	}
+	return "", ""
 }
 
 // wrongScopes judges each scope under its own name, so that each has its line.

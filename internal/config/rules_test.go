@@ -170,6 +170,21 @@ func TestWhatElseIsRefused(t *testing.T) {
 	}
 }
 
+func TestAContactIsAnAddressThatPeopleCanOpen(t *testing.T) {
+	for contact, fine := range map[string]bool{
+		"": true, "mailto:security@example.com": true, "https://example.com/security": true, "https://example.com": true,
+		"security@example.com": false, "http://example.com/security": false, "tel:+1-201-555-0123": false,
+		"mailto:": false, "mailto:security": false, "mailto:a@example.com,b@example.com": false, "https:": false, "https://": false,
+		"https://user@example.com": false, "javascript:alert(1)": false, "mailto:a@example.com\nContact: mailto:b@example.com": false,
+		"mailto:a@example.com ": false, "https://example.com/\u00e4": false,
+	} {
+		keys := wrong(t, func(c *config.Config) { c.Security.Contact = contact })
+		if (len(keys) == 0) != fine {
+			t.Errorf("%q: problems with %v, want fine = %v", contact, keys, fine)
+		}
+	}
+}
+
 func TestAdviceIsGivenWhereASettingIsSeldomMeant(t *testing.T) {
 	quiet := config.Default()
 	quiet.HTTP.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}

@@ -259,6 +259,13 @@ func finalKeys() []entry {
 			fileOnly: true,
 			field:    func(c *Config) any { return &c.Scopes },
 		}, {
+			key:     "security.contact",
+			doc:     "Where somebody who finds a flaw in your deployment may report it: a mailto: or https: address. It is published in /.well-known/security.txt (RFC 9116).",
+			example: "mailto:security@example.com",
+			unset:   "none: there is no security.txt",
+			field:   func(c *Config) any { return &c.Security.Contact },
+			wrong:   wrongContact,
+		}, {
 			key:     "log.level",
 			doc:     "The least important line that is written.",
 			example: "debug",

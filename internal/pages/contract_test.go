@@ -53,6 +53,11 @@ func TestAutomationFindsTheNamesItReliesOn(t *testing.T) {
 		{"consent", "/auth/consent", []string{"journey"}, []string{"answer=accept#consent-accept", "answer=deny#consent-deny"}},
 		{"signout", "/auth/logout", []string{"request"}, []string{"answer=yes#logout-yes"}},
 		{"home-sealed", "/auth/logout", []string{"request"}, []string{"answer=yes"}},
+		{
+			"account", "/auth/account/consents", []string{"request", "request"},
+			[]string{"client=orders", "client=gone"},
+		},
+		{"password", "/auth/account/password", []string{"request", "login", "current", "password"}, []string{"="}},
 		{"formpost", "com.example.app:/callback?x=1&y=2", []string{"code", "state"}, []string{"="}},
 	} {
 		t.Run(c.specimen, func(t *testing.T) {
@@ -93,8 +98,9 @@ func TestCancellingAsksForNoPassword(t *testing.T) {
 
 func TestPasswordStoresRecogniseTheFields(t *testing.T) {
 	p := newPages(t, pages.Options{})
-	want := map[string]string{"login": "username", "password": "current-password"}
-	for _, specimen := range []string{"signin", "signin-again"} {
+	signIn := map[string]string{"login": "username", "password": "current-password"}
+	change := map[string]string{"login": "username", "current": "current-password", "password": "new-password"}
+	for specimen, want := range map[string]map[string]string{"signin": signIn, "signin-again": signIn, "password": change, "password-next": change} {
 		for _, n := range elements(t, render(t, p, specimens()[specimen]).Body.String()) {
 			name, _ := attr(n, "name")
 			if hint, _ := attr(n, "autocomplete"); n.Data == "input" && hint != want[name] {
@@ -181,8 +187,11 @@ func TestEveryFieldHasALabelAndEveryWayAName(t *testing.T) {
 				t.Error("an image has no alt")
 			}
 			for _, ref := range []string{"aria-describedby", "aria-labelledby"} {
-				if target, ok := attr(n, ref); ok && ids[target] == 0 {
-					t.Errorf("%s names %q, which is not there", ref, target)
+				names, _ := attr(n, ref)
+				for _, target := range strings.Fields(names) {
+					if ids[target] == 0 {
+						t.Errorf("%s names %q, which is not there", ref, target)
+					}
 				}
 			}
 		}
@@ -194,11 +203,16 @@ func TestAProblemIsAnnouncedAndTiedToTheField(t *testing.T) {
 	for _, c := range []struct{ specimen, says, focus string }{
 		{"signin-problem", "That does not match.", "password"},
 		{"signin-waiting", "Too many attempts. Try again in 30 seconds.", "password"},
+		{"password-current", "This is not your current password.", "current"},
+		{"password-next", "The password must have at least 8 characters.", "password"},
+		{"password-waiting", "Too many attempts. Try again in 30 seconds.", "current"},
 	} {
-		var said, title, focus string
-		for _, n := range elements(t, render(t, p, specimens()[c.specimen]).Body.String()) {
+		var said, title, focus, problem string
+		all := elements(t, render(t, p, specimens()[c.specimen]).Body.String())
+		for _, n := range all {
 			if role, _ := attr(n, "role"); role == "alert" {
 				said = text(n)
+				problem, _ = attr(n, "id")
 			}
 			if n.Data == "title" {
 				title = text(n)
@@ -206,9 +220,11 @@ func TestAProblemIsAnnouncedAndTiedToTheField(t *testing.T) {
 			if _, ok := attr(n, "autofocus"); ok {
 				focus, _ = attr(n, "name")
 			}
+		}
+		for _, n := range all {
 			name, _ := attr(n, "name")
-			if by, _ := attr(n, "aria-describedby"); name == "password" && by != "problem" {
-				t.Errorf("%s: the password is described by %q", c.specimen, by)
+			if by, _ := attr(n, "aria-describedby"); name == c.focus && !slices.Contains(strings.Fields(by), problem) {
+				t.Errorf("%s: the field %s is described by %q, want %q in it", c.specimen, name, by, problem)
 			}
 		}
 		if said != c.says || !strings.HasPrefix(title, "Error: ") || focus != c.focus {
@@ -263,7 +279,8 @@ func TestFormsMayLeadWhereTheyMustAndNowhereElse(t *testing.T) {
 			hasForm = hasForm || n.Data == "form"
 		}
 		csp := w.Header().Get("Content-Security-Policy")
-		switch home := strings.HasPrefix(name, "home"); {
+		stays, _, _ := strings.Cut(name, "-")
+		switch home := slices.Contains([]string{"home", "account", "password"}, stays); {
 		case !hasForm && !strings.Contains(csp, "form-action 'none'"):
 			t.Errorf("%s has no form and the policy %s", name, csp)
 		case hasForm && home && !strings.Contains(csp, "form-action 'self'"):

@@ -23,6 +23,9 @@ func blanks() []pages.Page {
 		&pages.SignOut{Client: client()},
 		&pages.SignedOut{Client: client()},
 		&pages.Home{User: &pages.User{}},
+		&pages.Account{Accesses: []pages.Access{{Scopes: make([]pages.Scope, 1)}}},
+		&pages.Password{},
+		&pages.PasswordChanged{},
 		&pages.Failure{Details: make([]pages.Detail, 1)},
 		&pages.FormPost{Client: client(), Parameters: make([]pages.Parameter, 1)},
 	}
@@ -132,6 +135,7 @@ func TestHostileWordsAreShownAsTheyAre(t *testing.T) {
 
 func TestAnAddressThatRunsCodeIsNeverALink(t *testing.T) {
 	p := newPages(t, pages.Options{Loopback: true})
+	own := []string{"/", "/account", "/account/password", "/logout"}
 	for _, address := range []string{
 		"javascript:alert(1)", "JavaScript:alert(1)", " javascript:alert(1)", "java\tscript:alert(1)", "\x01javascript:alert(1)",
 		"javascript://example.org/%0aalert(1)", "vbscript:x", "data:text/html,<script>alert(1)</script>", "blob:https://example.org/1",
@@ -149,7 +153,7 @@ func TestAnAddressThatRunsCodeIsNeverALink(t *testing.T) {
 			for _, n := range all {
 				href, linked := attr(n, "href")
 				src, shown := attr(n, "src")
-				if n.Data == "a" && linked && href != "/" || n.Data == "img" && shown {
+				if n.Data == "a" && linked && !slices.Contains(own, href) || n.Data == "img" && shown {
 					t.Errorf("%T turned %q into <%s> %q%q", page, address, n.Data, href, src)
 				}
 			}

@@ -115,6 +115,47 @@ func (p Home) traits() traits {
 	return traits{file: "home.html", forms: formsHere}
 }
 
+// Access is what a person allows a third-party client.
+type Access struct {
+	ID     string // the client's, posted as `client`
+	Client Client // only its name and host are shown
+	Scopes []Scope
+	Since  string // the day of the answer, in words
+}
+
+// Account is a person's own page. Each access has a form that posts `request`
+// and `client` to {Base}/account/consents.
+type Account struct {
+	User     User
+	Password string // the day since which it has been the password; may be empty
+	Accesses []Access
+	Request  string // sealed; comes back as it is
+}
+
+func (p Account) traits() traits {
+	if len(p.Accesses) == 0 {
+		return traits{file: "account.html"}
+	}
+	return traits{file: "account.html", forms: formsHere}
+}
+
+// Password changes the password. It posts `request`, `current` and `password` to
+// {Base}/account/password.
+type Password struct {
+	Login   string
+	Current string // what is wrong with the password that was typed as the current one
+	Next    string // what is wrong with the new one
+	Waiting string // how long to wait when slowed down, for example "30 seconds"
+	Request string // sealed; comes back as it is
+}
+
+func (Password) traits() traits { return traits{file: "password.html", forms: formsHere} }
+
+// PasswordChanged says that it is done.
+type PasswordChanged struct{ Login string }
+
+func (PasswordChanged) traits() traits { return traits{file: "changed.html"} }
+
 // Detail explains one parameter of a failed request.
 type Detail struct {
 	Name string // redirect_uri, client_id, …

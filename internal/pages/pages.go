@@ -44,7 +44,7 @@ type Pages struct {
 func sheetFiles() []string {
 	return []string{
 		"signin.html", "consent.html", "signout.html", "signedout.html",
-		"home.html", "failure.html", "formpost.html",
+		"home.html", "account.html", "password.html", "changed.html", "failure.html", "formpost.html",
 	}
 }
 

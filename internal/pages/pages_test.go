@@ -52,6 +52,19 @@ func specimens() map[string]pages.Page {
 		"home":          pages.Home{},
 		"home-user":     pages.Home{User: &pages.User{Name: "Alice Adler", Login: "alice"}},
 		"home-sealed":   pages.Home{User: &pages.User{Login: "alice"}, Request: "sealed"},
+		"account": pages.Account{
+			User: pages.User{Name: "Alice Adler", Login: "alice"}, Password: "2 March 2026", Request: "sealed",
+			Accesses: []pages.Access{
+				{ID: "orders", Client: *shop(), Since: "1 January 2026", Scopes: []pages.Scope{{Name: "email", Description: "See your e-mail address"}, {Name: "orders:read"}}},
+				{ID: "gone", Client: pages.Client{Name: "gone"}},
+			},
+		},
+		"account-new":      pages.Account{User: pages.User{Login: "alice"}, Request: "sealed"},
+		"password":         pages.Password{Login: "alice", Request: "sealed"},
+		"password-current": pages.Password{Login: "alice", Current: "This is not your current password.", Request: "sealed"},
+		"password-next":    pages.Password{Login: "alice", Next: "The password must have at least 8 characters.", Request: "sealed"},
+		"password-waiting": pages.Password{Login: "alice", Waiting: "30 seconds", Request: "sealed"},
+		"password-changed": pages.PasswordChanged{Login: "alice"},
 		"failure": pages.Failure{
 			Title: "This request cannot be answered", Message: "It does not match the registration of the application.",
 			Details:   []pages.Detail{{Name: "redirect_uri", Text: "is not registered for client orders"}},

@@ -63,10 +63,20 @@ func (h *handler) mount(e *echo.Echo) {
 
 	e.GET("/keys", h.listKeys)
 	e.POST("/keys/rotate", h.rotateKeys)
+
+	e.GET("/refusals/:id", h.explainRefusal)
 }
 
 func (h *handler) status(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"version": h.version})
+}
+
+func (h *handler) explainRefusal(c echo.Context) error {
+	e, err := h.operator.Explain(c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, e)
 }
 
 func (h *handler) listKeys(c echo.Context) error {

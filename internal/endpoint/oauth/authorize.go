@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,10 +10,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/signet-id/signet/internal/cookie"
-	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/journey"
-	"github.com/signet-id/signet/internal/pages"
+	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/user"
 )
@@ -65,21 +63,21 @@ func (h *Handler) advance(c echo.Context, q *request, j journey.Journey) error {
 	case journey.Consent:
 		return h.send(c, j, "/consent")
 	case journey.Refuse:
-		return h.refuseRequest(c, q, refuse(code, "%s", reasons(code)))
+		return h.refuseRequest(c, q, declined(code))
 	case journey.Issue:
 	}
 	return h.issue(c, q, p)
 }
 
-// reasons say in words what the codes of OpenID Connect Core §3.1.2.6 mean.
-func reasons(code string) string {
+// declined says why a journey ended without a code (OpenID Connect Core §3.1.2.6).
+func declined(code string) *refused {
 	switch code {
 	case "login_required":
-		return "the person must sign in, and the request does not allow asking, or names somebody else"
+		return refuse(refusal.LoginRequired, "the person must sign in, and the request does not allow asking, or names somebody else")
 	case "consent_required":
-		return "the person must agree, and the request does not allow asking"
+		return refuse(refusal.ConsentRequired, "the person must agree, and the request does not allow asking")
 	default:
-		return "the person declined"
+		return refuse(refusal.PersonDeclined, "the person declined")
 	}
 }
 
@@ -144,36 +142,4 @@ func (h *Handler) issue(c echo.Context, q *request, p signedIn) error {
 		return h.refuseRequest(c, q, err)
 	}
 	return h.reply(c, q, url.Values{"code": {response.GetCode()}})
-}
-
-// refuseRequest sends an error to where the request came from, or shows it when
-// that is not certain.
-func (h *Handler) refuseRequest(c echo.Context, q *request, err error) error {
-	var page pageError
-	if q == nil || errors.As(err, &page) {
-		return h.fail(c, err)
-	}
-	r := refusalOf(err)
-	h.logRefusal(c, r)
-	return h.reply(c, q, url.Values{"error": {r.code}, "error_description": {r.describe()}})
-}
-
-// fail shows an error to the person: nobody else can be told.
-func (h *Handler) fail(c echo.Context, err error) error {
-	r := refusalOf(err)
-	h.logRefusal(c, r)
-	status := http.StatusBadRequest
-	if r.status() >= http.StatusInternalServerError {
-		status = r.status()
-	}
-	page := pages.Failure{
-		Title:     "This sign-in can't go on",
-		Message:   r.description,
-		Reference: c.Response().Header().Get(echo.HeaderXRequestID),
-	}
-	if fault.KindOf(err) != fault.Invalid || r.code != "invalid_request" || errors.As(err, new(pageError)) {
-		page.Details = []pages.Detail{{Name: r.code, Text: r.description}}
-		page.Message = "The application sent a request that can't be answered. Its developers can see below what to change."
-	}
-	return h.Pages.Render(c.Response(), c.Request(), status, page)
 }

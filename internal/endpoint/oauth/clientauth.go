@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/refusal"
 )
 
 // authenticateClient is fosite's client authentication, in our terms. It leaves
@@ -38,7 +39,7 @@ func (h *Handler) caller(_ context.Context, r *http.Request, form url.Values, ad
 	// One answer for unknown, disabled, wrong secret and wrong place: whoever
 	// guesses learns nothing (the log knows).
 	deny := func(why string) (client.Client, error) {
-		return client.Client{}, refuse("invalid_client", "client authentication failed").because(errText(why))
+		return client.Client{}, refuse(refusal.ClientAuthentication, "client authentication failed").because(errText(why))
 	}
 	switch {
 	case !known:
@@ -65,11 +66,11 @@ func presentedBy(r *http.Request, form url.Values) (credentials, error) {
 	_, inForm := form["client_secret"]
 	switch {
 	case len(header) > 1 || (len(header) == 1 && inForm):
-		return credentials{}, refuse("invalid_request", "the client authenticated more than once: use the Authorization header or client_secret, not both")
+		return credentials{}, refuse(refusal.ClientAuthenticatedTwice, "the client authenticated more than once: use the Authorization header or client_secret, not both")
 	case len(header) == 1:
 		return basic(header[0], form.Get("client_id"))
 	case form.Get("client_id") == "":
-		return credentials{}, refuse("invalid_client", "the request names no client: authenticate with HTTP Basic, or send client_id")
+		return credentials{}, refuse(refusal.ClientMissing, "the request names no client: authenticate with HTTP Basic, or send client_id")
 	case inForm:
 		return credentials{form.Get("client_id"), form.Get("client_secret"), client.AuthPost}, nil
 	default:
@@ -80,7 +81,7 @@ func presentedBy(r *http.Request, form url.Values) (credentials, error) {
 // basic reads HTTP Basic as RFC 6749 §2.3.1 has it: id and secret are
 // form-urlencoded before they are joined.
 func basic(header, inForm string) (credentials, error) {
-	malformed := refuse("invalid_client", "the Authorization header is not HTTP Basic with a form-urlencoded client id and secret")
+	malformed := refuse(refusal.ClientAuthentication, "the Authorization header is not HTTP Basic with a form-urlencoded client id and secret")
 	scheme, encoded, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") {
 		return credentials{}, malformed
@@ -99,7 +100,7 @@ func basic(header, inForm string) (credentials, error) {
 		return credentials{}, malformed
 	}
 	if inForm != "" && inForm != id {
-		return credentials{}, refuse("invalid_request", "client_id and the Authorization header name different clients")
+		return credentials{}, refuse(refusal.ClientAuthenticatedTwice, "client_id and the Authorization header name different clients")
 	}
 	return credentials{id, secret, client.AuthBasic}, nil
 }

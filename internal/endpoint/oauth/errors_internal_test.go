@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/refusal"
 )
 
 func TestEveryErrorBecomesOneOfTheRFCs(t *testing.T) {
@@ -26,7 +26,7 @@ func TestEveryErrorBecomesOneOfTheRFCs(t *testing.T) {
 		status int
 	}{
 		"nobody classified it":     {disk, "server_error", 500},
-		"ours":                     {fmt.Errorf("narrowing: %w", refuse("invalid_target", "no")), "invalid_target", 400},
+		"ours":                     {fmt.Errorf("narrowing: %w", refuse(refusal.AudienceForeign, "no")), "invalid_target", 400},
 		"internal":                 {fault.Wrap(fault.Internal, disk, "opening"), "server_error", 500},
 		"invalid":                  {fault.New(fault.Invalid, "no"), "invalid_request", 400},
 		"invalid scope":            {fault.New(fault.Invalid, "no").On("scope"), "invalid_scope", 400},
@@ -51,7 +51,7 @@ func TestEveryErrorBecomesOneOfTheRFCs(t *testing.T) {
 			fosite.ErrServerError.WithWrap(fmt.Errorf("reading: %w", fault.Wrap(fault.Unavailable, disk, "away"))), "temporarily_unavailable", 503,
 		},
 		"fosite's failure over nothing": {fosite.ErrServerError.WithWrap(disk).WithDebug("hunter2"), "server_error", 500},
-		"a refusal under fosite's":      {fosite.ErrInvalidClient.WithWrap(refuse("invalid_request", "no")), "invalid_request", 400},
+		"a refusal under fosite's":      {fosite.ErrInvalidClient.WithWrap(refuse(refusal.RequestInvalid, "no")), "invalid_request", 400},
 		// access_denied is no answer of the token endpoint (RFC 6749 §5.2).
 		"a disabled user's code": {
 			fosite.ErrInvalidGrant.WithWrap(notFound("the user can no longer sign in", fault.New(fault.Denied, "disabled"))), "invalid_grant", 400,
@@ -59,8 +59,8 @@ func TestEveryErrorBecomesOneOfTheRFCs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := refusalOf(tt.err)
-			if r.code != tt.code || r.status() != tt.status {
-				t.Errorf("refusal = %s, %d, want %s, %d", r.code, r.status(), tt.code, tt.status)
+			if r.code() != tt.code || r.status() != tt.status {
+				t.Errorf("refusal = %s, %d, want %s, %d", r.code(), r.status(), tt.code, tt.status)
 			}
 			if text := r.describe(); strings.Contains(text, "hunter2") || text == "" {
 				t.Errorf("a stranger reads %q", text)
@@ -85,14 +85,15 @@ func TestADeveloperReadsTheNearestHint(t *testing.T) {
 }
 
 func TestTheTokenEndpointsErrorsAreAsRFC6749WritesThem(t *testing.T) {
-	h := &Handler{Options: Options{Issuer: "https://id.example.com", Log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
+	h, _ := known(t)
+	h.Issuer, h.Log, h.Refusals = "https://id.example.com", slog.New(slog.DiscardHandler), refusal.NewLog(8)
 	for _, tt := range []struct {
 		err                     error
 		status                  int
 		challenge, retry, error string
 	}{
-		{refuse("invalid_grant", "the \"code\"\nis\\old ü"), 400, "", "", "invalid_grant"},
-		{refuse("invalid_client", "no"), 401, `Basic realm="https://id.example.com", charset="UTF-8"`, "", "invalid_client"},
+		{refuse(refusal.GrantInvalid, "the \"code\"\nis\\old ü"), 400, "", "", "invalid_grant"},
+		{refuse(refusal.ClientAuthentication, "no"), 401, `Basic realm="https://id.example.com", charset="UTF-8"`, "", "invalid_client"},
 		{fault.New(fault.Unavailable, "away"), 503, "", "1", "temporarily_unavailable"},
 		{errors.New("hunter2"), 500, "", "", "server_error"},
 	} {
@@ -105,7 +106,7 @@ func TestTheTokenEndpointsErrorsAreAsRFC6749WritesThem(t *testing.T) {
 		if err := json.Unmarshal(rec.Body.Bytes(), &body); err != nil {
 			t.Fatalf("%v: %s", err, rec.Body)
 		}
-		if rec.Code != tt.status || body["error"] != tt.error || len(body) != 2 {
+		if rec.Code != tt.status || body["error"] != tt.error || len(body) != 3 || !strings.HasPrefix(body["error_uri"], refusal.Manual+"#") {
 			t.Errorf("%d %v, want %d %s", rec.Code, body, tt.status, tt.error)
 		}
 		if got := rec.Header().Get("WWW-Authenticate"); got != tt.challenge {

@@ -13,6 +13,7 @@ import (
 	"github.com/signet-id/signet/internal/cookie"
 	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/pages"
+	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/seal"
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/store"
@@ -43,6 +44,10 @@ type Options struct {
 	Pages    *pages.Pages
 	Cookies  cookie.Jar
 	Log      *slog.Logger
+	Refusals *refusal.Log
+	// Candid shows developers on error pages what was registered against what was
+	// sent: for a loopback issuer only.
+	Candid bool
 	// Count is told of each token request: its grant type, and "ok" or the error
 	// code. Both come from closed lists.
 	Count func(grantType, outcome string)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/token"
 	"github.com/signet-id/signet/internal/user"
@@ -39,7 +40,7 @@ func (h *Handler) about(c echo.Context) (form url.Values, caller client.Client, 
 		return nil, caller, err
 	}
 	if form.Get("token") == "" {
-		return nil, caller, refuse("invalid_request", "token is missing")
+		return nil, caller, refuse(refusal.ParameterMissing, "token is missing")
 	}
 	return form, caller, nil
 }
@@ -89,6 +90,6 @@ func (h *Handler) lookUp(ctx context.Context, t *inspected) error {
 	c, known := h.Clients.Find(t.clientID)
 	var userErr error
 	t.user, userErr = activeUser(recs[2])
-	t.active = known && !c.Disabled && userErr == nil && (t.grant.Offline() || recs[1].Exists())
+	t.active = known && !c.Disabled && !t.grant.Created.Before(c.Created) && userErr == nil && (t.grant.Offline() || recs[1].Exists())
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/refusal"
 )
 
 // introspection is the answer of RFC 7662 §2.2. An inactive token says nothing
@@ -40,7 +41,7 @@ func (h *Handler) introspect(c echo.Context) error {
 		return h.answer(c, err)
 	}
 	if !caller.Introspects {
-		return h.answer(c, refuse("unauthorized_client", "this client may not introspect tokens"))
+		return h.answer(c, refuse(refusal.IntrospectionNotAllowed, "this client may not introspect tokens"))
 	}
 	t, err := h.inspect(c.Request().Context(), form.Get("token"))
 	if err != nil {

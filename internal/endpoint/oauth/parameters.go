@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/signet-id/signet/internal/refusal"
 )
 
 // The limits on what strangers send. A journey carries the parameters through
@@ -72,10 +74,10 @@ func readToken(r *http.Request) (url.Values, error) {
 func wantForm(r *http.Request) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return refuse("invalid_request", "send the parameters as a form body with Content-Type application/x-www-form-urlencoded")
+		return refuse(refusal.FormExpected, "send the parameters as a form body with Content-Type application/x-www-form-urlencoded")
 	}
 	if err := r.ParseForm(); err != nil {
-		return refuse("invalid_request", "the form body is malformed or too large").because(err)
+		return refuse(refusal.FormExpected, "the form body is malformed or too large").because(err)
 	}
 	return nil
 }
@@ -92,17 +94,17 @@ func checkParameters(params url.Values) error {
 	for _, name := range names {
 		values := params[name]
 		if len(values) > 1 && name != "resource" {
-			return refuse("invalid_request", "the parameter %q was sent %d times, send it once", printable(name), len(values))
+			return refuse(refusal.ParameterDuplicated, "the parameter %q was sent %d times, send it once", printable(name), len(values))
 		}
 		for _, v := range values {
 			if len(v) > maxParameter {
-				return refuse("invalid_request", "the parameter %q is longer than %d bytes", printable(name), maxParameter)
+				return refuse(refusal.ParameterTooLong, "the parameter %q is longer than %d bytes", printable(name), maxParameter)
 			}
 			total += len(name) + len(v)
 		}
 	}
 	if total > maxParameters {
-		return refuse("invalid_request", "the parameters are longer than %d bytes together", maxParameters)
+		return refuse(refusal.ParameterTooLong, "the parameters are longer than %d bytes together", maxParameters)
 	}
 	return nil
 }

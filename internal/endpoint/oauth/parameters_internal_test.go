@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
+
+	"github.com/signet-id/signet/internal/refusal"
 )
 
 const formType = "application/x-www-form-urlencoded"
@@ -29,8 +31,8 @@ func wantCode(t *testing.T, err error, code string) {
 		t.Errorf("no error, want %s", code)
 		return
 	}
-	if r := refusalOf(err); r.code != code {
-		t.Errorf("code = %q (%v), want %q", r.code, err, code)
+	if r := refusalOf(err); r.code() != code {
+		t.Errorf("code = %q (%v), want %q", r.code(), err, code)
 	}
 }
 
@@ -162,7 +164,7 @@ func FuzzADescriptionIsFitForTheWire(f *testing.F) {
 			t.Errorf("printable(%q) has %d bytes", text, len(name))
 		}
 		for _, got := range []string{
-			name, refuse("invalid_request", "%s", text).describe(),
+			name, refuse(refusal.RequestInvalid, "%s", text).describe(),
 			refusalOf(checkParameters(url.Values{text: {"1", "2"}, "zz": {"1", "2"}})).describe(),
 		} {
 			for _, c := range []byte(got) {

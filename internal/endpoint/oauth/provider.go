@@ -12,6 +12,7 @@ import (
 
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/refusal"
 )
 
 // settings is fosite's configuration with every value set, so that none of its
@@ -91,7 +92,7 @@ func exactScope(allowed []string, scope string) bool { return slices.Contains(al
 func exactAudience(allowed, asked []string) error {
 	for _, a := range asked {
 		if !slices.Contains(allowed, a) {
-			return refuse("invalid_target", "%q is not an audience of this client", a)
+			return refuse(refusal.AudienceForeign, "%q is not an audience of this client", a)
 		}
 	}
 	return nil

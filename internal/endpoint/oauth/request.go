@@ -16,6 +16,7 @@ import (
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/journey"
+	"github.com/signet-id/signet/internal/refusal"
 )
 
 // request is a validated authorization request.
@@ -33,9 +34,9 @@ type request struct {
 
 // pageError is a refusal that must not be redirected: it is not certain where to
 // (RFC 6749 §4.1.2.1).
-type pageError struct{ *refusal }
+type pageError struct{ *refused }
 
-func (e pageError) Unwrap() error { return e.refusal }
+func (e pageError) Unwrap() error { return e.refused }
 
 // check is one thing that an authorization request must satisfy.
 type check func(context.Context, *Handler, *request) error
@@ -72,9 +73,9 @@ func (h *Handler) validate(ctx context.Context, params url.Values) (*request, er
 func one(params url.Values, name string) (string, error) {
 	switch values := params[name]; {
 	case len(values) == 0 || values[0] == "":
-		return "", refuse("invalid_request", "%s is missing: send the one that is registered", name)
+		return "", refuse(refusal.ParameterMissing, "%s is missing: send the one that is registered", name)
 	case len(values) > 1:
-		return "", refuse("invalid_request", "%s was sent %d times, send it once", name, len(values))
+		return "", refuse(refusal.ParameterDuplicated, "%s was sent %d times, send it once", name, len(values))
 	default:
 		return values[0], nil
 	}
@@ -88,9 +89,9 @@ func checkClient(_ context.Context, h *Handler, q *request) error {
 	c, known := h.Clients.Find(id)
 	switch {
 	case !known:
-		return refuse("invalid_request", "client_id: no client is registered as %q", printable(id))
+		return refuse(refusal.ClientUnknown, "client_id: no client is registered as %q", printable(id))
 	case c.Disabled:
-		return refuse("unauthorized_client", "client_id: the client %q is disabled", printable(id))
+		return refuse(refusal.ClientDisabled, "client_id: the client %q is disabled", printable(id))
 	}
 	q.client = c
 	return nil
@@ -102,7 +103,7 @@ func checkRedirectURI(_ context.Context, _ *Handler, q *request) error {
 		return err
 	}
 	if !matchRedirectURI(q.client, uri) {
-		return refuse("invalid_request", "redirect_uri: this address is not registered for the client %q; register it exactly, or send one that is", q.client.ID)
+		return refuse(refusal.RedirectURIUnregistered, "redirect_uri: this address is not registered for the client %q; register it exactly, or send one that is", q.client.ID)
 	}
 	q.redirectURI = uri
 	return nil
@@ -115,9 +116,12 @@ func checkAllParameters(_ context.Context, _ *Handler, q *request) error {
 // Request objects are not supported yet, and said so in the metadata
 // (OpenID Connect Core §6.1, §6.2; Registration §2).
 func checkRequestObject(_ context.Context, _ *Handler, q *request) error {
-	for _, name := range []string{"request", "request_uri", "registration"} {
+	for name, reason := range map[string]refusal.Reason{
+		"request": refusal.RequestObjectUnsupported, "request_uri": refusal.RequestURIUnsupported,
+		"registration": refusal.RegistrationUnsupported,
+	} {
 		if q.params.Get(name) != "" {
-			return refuse(name+"_not_supported", "%s is not supported: send the parameters themselves", name)
+			return refuse(reason, "%s is not supported: send the parameters themselves", name)
 		}
 	}
 	return nil
@@ -125,7 +129,7 @@ func checkRequestObject(_ context.Context, _ *Handler, q *request) error {
 
 func checkGrant(_ context.Context, _ *Handler, q *request) error {
 	if !q.client.May(client.GrantCode) {
-		return refuse("unauthorized_client", "the client is not registered for %s", client.GrantCode)
+		return refuse(refusal.GrantNotRegistered, "the client is not registered for %s", client.GrantCode)
 	}
 	return nil
 }
@@ -138,7 +142,7 @@ func checkResponseMode(_ context.Context, _ *Handler, q *request) error {
 	case modeFragment, modeFormPost:
 		q.mode = mode
 	default:
-		return refuse("invalid_request", "response_mode: %q is not known; use query, fragment or form_post", printable(mode))
+		return refuse(refusal.ResponseModeUnknown, "response_mode: %q is not known; use query, fragment or form_post", printable(mode))
 	}
 	return nil
 }
@@ -154,11 +158,11 @@ func checkChallenge(_ context.Context, _ *Handler, q *request) error {
 	case challenge == "" && method == "" && !q.client.PKCE:
 		return nil
 	case challenge == "":
-		return refuse("invalid_request", "code_challenge is missing: this client must use PKCE (RFC 7636)")
+		return refuse(refusal.ChallengeMissing, "code_challenge is missing: this client must use PKCE (RFC 7636)")
 	case method != "S256":
-		return refuse("invalid_request", "code_challenge_method must be S256")
+		return refuse(refusal.ChallengeMethod, "code_challenge_method must be S256")
 	case !challengePattern.MatchString(challenge):
-		return refuse("invalid_request", "code_challenge must be the base64url of a SHA-256, 43 characters")
+		return refuse(refusal.ChallengeMalformed, "code_challenge must be the base64url of a SHA-256, 43 characters")
 	}
 	q.challenge = challenge
 	return nil
@@ -168,11 +172,11 @@ func checkPrompt(_ context.Context, _ *Handler, q *request) error {
 	q.demand.Prompt = strings.Fields(q.params.Get("prompt"))
 	for _, p := range q.demand.Prompt {
 		if !slices.Contains([]string{"none", "login", "consent", "select_account"}, p) {
-			return refuse("invalid_request", "prompt: %q is not known; use none, login, consent or select_account", printable(p))
+			return refuse(refusal.PromptUnknown, "prompt: %q is not known; use none, login, consent or select_account", printable(p))
 		}
 	}
 	if len(q.demand.Prompt) > 1 && slices.Contains(q.demand.Prompt, "none") {
-		return refuse("invalid_request", "prompt: none can't be combined with others")
+		return refuse(refusal.PromptCombined, "prompt: none can't be combined with others")
 	}
 	return nil
 }
@@ -184,7 +188,7 @@ func checkMaxAge(_ context.Context, _ *Handler, q *request) error {
 	}
 	seconds, err := strconv.ParseUint(raw, 10, 31)
 	if err != nil {
-		return refuse("invalid_request", "max_age must be a number of seconds, 0 or more")
+		return refuse(refusal.MaxAgeMalformed, "max_age must be a number of seconds, 0 or more")
 	}
 	age := time.Duration(seconds) * time.Second
 	q.demand.MaxAge = &age
@@ -207,7 +211,7 @@ func checkHint(_ context.Context, h *Handler, q *request) error {
 func checkResources(_ context.Context, h *Handler, q *request) (err error) {
 	for _, r := range q.params["resource"] {
 		if client.CheckResource("resource", r) != nil {
-			return refuse("invalid_target", "resource must be an absolute URI without fragment (RFC 8707)")
+			return refuse(refusal.ResourceMalformed, "resource must be an absolute URI without fragment (RFC 8707)")
 		}
 	}
 	q.audience, err = q.client.Targets(q.params["resource"], h.Issuer)
@@ -221,10 +225,10 @@ func checkAsked(_ context.Context, _ *Handler, q *request) (err error) {
 		return err
 	}
 	if a := q.asked.ACR; len(a) > 0 && !slices.Contains(a, authn.ACROneFactor) {
-		return refuse("unmet_authentication_requirements", "acr: none of the classes demanded can be had here")
+		return refuse(refusal.ACRUnavailable, "acr: none of the classes demanded can be had here")
 	}
 	if q.demand.Hint != "" && q.asked.Subject != "" && q.demand.Hint != q.asked.Subject {
-		return refuse("invalid_request", "claims and id_token_hint name different people")
+		return refuse(refusal.ClaimsContradict, "claims and id_token_hint name different people")
 	}
 	if q.asked.Subject != "" {
 		q.demand.Hint = q.asked.Subject

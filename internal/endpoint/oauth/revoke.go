@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/signet-id/signet/internal/refusal"
 )
 
 // revoke answers POST /revoke (RFC 7009). A token that is unknown, expired or
@@ -21,7 +23,7 @@ func (h *Handler) revoke(c echo.Context) error {
 		return h.answer(c, err)
 	case t.clientID != caller.ID:
 	case t.ref.ID == "" && t.active:
-		return h.answer(c, refuse("unsupported_token_type", "a token that a client got for itself can't be revoked: it is short-lived"))
+		return h.answer(c, refuse(refusal.TokenTypeUnsupported, "a token that a client got for itself can't be revoked: it is short-lived"))
 	case t.ref.ID != "":
 		if err := h.Ended.Grant(c.Request().Context(), t.ref); err != nil {
 			return h.answer(c, err)

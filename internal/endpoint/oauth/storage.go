@@ -137,6 +137,9 @@ func (s *storage) readGrant(ctx context.Context, u *unit, ref grant.Ref) error {
 	if u.grant.ClientID != u.client.ID {
 		return notFound("the refresh token was issued to another client", nil)
 	}
+	if u.grant.Created.Before(u.client.Created) {
+		return notFound("the grant is of a client of the same name that was removed", nil)
+	}
 	if u.grant.Refresh == client.RefreshNone {
 		return notFound("the grant can't be continued", nil)
 	}

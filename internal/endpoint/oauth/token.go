@@ -16,6 +16,7 @@ import (
 
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/store"
 )
 
@@ -39,7 +40,7 @@ func (h *Handler) token(c echo.Context) error {
 		grantType = "other"
 	}
 	if err != nil {
-		h.Count(grantType, refusalOf(err).code)
+		h.Count(grantType, refusalOf(err).code())
 		return h.answer(c, err)
 	}
 	h.Count(grantType, "ok")
@@ -86,9 +87,9 @@ func checkGrantType(grantType string) error {
 	case client.GrantCode, client.GrantRefresh, client.GrantCredentials:
 		return nil
 	case "":
-		return refuse("invalid_request", "grant_type is missing")
+		return refuse(refusal.GrantTypeMissing, "grant_type is missing")
 	default:
-		return refuse("unsupported_grant_type", "grant_type is not supported: use %s, %s or %s",
+		return refuse(refusal.GrantTypeUnsupported, "grant_type is not supported: use %s, %s or %s",
 			client.GrantCode, client.GrantRefresh, client.GrantCredentials)
 	}
 }
@@ -125,7 +126,7 @@ func (h *Handler) narrow(u *unit, form url.Values) (err error) {
 	if u.code == "" && len(scopes) > 0 {
 		for _, s := range scopes {
 			if !slices.Contains(u.scopes, s) {
-				return refuse("invalid_scope", "%q was not granted", printable(s))
+				return refuse(refusal.ScopeInvalid, "%q was not granted", printable(s))
 			}
 		}
 		u.scopes = scopes
@@ -133,7 +134,7 @@ func (h *Handler) narrow(u *unit, form url.Values) (err error) {
 	if len(resources) > 0 {
 		for _, r := range resources {
 			if !slices.Contains(u.audience, r) {
-				return refuse("invalid_target", "a resource was asked for that the grant does not cover")
+				return refuse(refusal.AudienceForeign, "a resource was asked for that the grant does not cover")
 			}
 		}
 		u.audience = resources
@@ -221,7 +222,7 @@ func (h *Handler) commit(ctx context.Context, u *unit, ops ...store.Op) error {
 		return fmt.Errorf("reading a session: %w", err)
 	}
 	if !recs[0].Exists() {
-		return refuse("invalid_grant", "the session in which the grant began has ended")
+		return refuse(refusal.GrantEnded, "the session in which the grant began has ended")
 	}
 	_, err = h.Store.Commit(ctx, ops...)
 	return err
@@ -235,7 +236,7 @@ func (h *Handler) rejoin(ctx context.Context, u *unit) error {
 	st := &storage{h}
 	if err := st.readGrant(ctx, u, u.presented.Ref); err != nil {
 		if errors.Is(err, fosite.ErrNotFound) {
-			return refuse("invalid_grant", "the grant has ended").because(err)
+			return refuse(refusal.GrantEnded, "the grant has ended").because(err)
 		}
 		return err
 	}
@@ -245,5 +246,5 @@ func (h *Handler) rejoin(ctx context.Context, u *unit) error {
 	if err := h.Ended.Grant(ctx, u.grant.Ref); err != nil {
 		return err
 	}
-	return refuse("invalid_grant", "the refresh token was used already")
+	return refuse(refusal.RefreshTokenReused, "the refresh token was used already")
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -75,14 +76,14 @@ func (h *Handler) ask(c echo.Context) error {
 }
 
 // begin starts a journey of no client, so that this sign-in is bound to the
-// browser like any other.
+// browser like any other. It remembers which page of ours sent the person.
 func (h *Handler) begin(c echo.Context) error {
 	binding := h.Cookies.Get(c.Request(), cookie.Journey)
 	if binding == "" {
 		binding = rand.Text()
 		h.Cookies.Set(c.Response(), cookie.Journey, binding)
 	}
-	j := journey.Begin(nil, binding, time.Now())
+	j := journey.Begin(url.Values{"then": {c.QueryParam("then")}}, binding, time.Now())
 	sealed, err := j.Seal(h.Seal)
 	if err != nil {
 		return err
@@ -221,7 +222,7 @@ func (h *Handler) again(c echo.Context, j journey.Journey, sealed string, err er
 		return h.show(c, http.StatusUnprocessableEntity, j, sealed, page)
 	case fault.TooMany:
 		wait := max(fault.RetryAfter(err).Round(time.Second), time.Second)
-		page.Waiting = inWords(wait)
+		page.Waiting = pages.Wait(wait)
 		c.Response().Header().Set("Retry-After", fmt.Sprint(int(wait/time.Second)))
 		return h.show(c, http.StatusTooManyRequests, j, sealed, page)
 	default:
@@ -229,23 +230,25 @@ func (h *Handler) again(c echo.Context, j journey.Journey, sealed string, err er
 	}
 }
 
-func inWords(d time.Duration) string {
-	n, unit := int(d/time.Second), "second"
-	if d > 2*time.Minute {
-		n, unit = int((d+time.Minute-1)/time.Minute), "minute"
+// landing is where a sign-in of no client ends. The pages are named here one by
+// one, so that no link can make of the issuer a way to anywhere else.
+func landing(then string) string {
+	switch then {
+	case "account":
+		return "/account"
+	case "password":
+		return "/account/password"
+	default:
+		return "/"
 	}
-	if n == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// goOn returns to where the journey is decided, or to the front door for a
+// goOn returns to where the journey is decided, or to a page of ours for a
 // journey of no client.
 func (h *Handler) goOn(c echo.Context, j journey.Journey) error {
 	c.Response().Header().Set("Cache-Control", "no-store")
 	if j.ClientID() == "" {
-		return c.Redirect(http.StatusSeeOther, h.Base+"/")
+		return c.Redirect(http.StatusSeeOther, h.Base+landing(j.Request.Get("then")))
 	}
 	sealed, err := j.Seal(h.Seal)
 	if err != nil {

@@ -78,8 +78,12 @@ func TestASweepRemovesABoundedNumberPerTransaction(t *testing.T) {
 	bubble(t, func(t *testing.T, s *boltstore.Store) {
 		const records, bound = 3000, 512
 		until := time.Now().Add(time.Minute)
-		for i := range records {
-			put(t, s, store.Put(fmt.Sprint(i), nil).Until(until))
+		for i := 0; i < records; i += 100 {
+			var ops []store.Op
+			for n := range 100 {
+				ops = append(ops, store.Put(fmt.Sprint(i+n), nil).Until(until))
+			}
+			put(t, s, ops...)
 		}
 		before := s.Stats()
 		time.Sleep(2 * time.Minute)

@@ -1,0 +1,27 @@
+package pages
+
+import (
+	"fmt"
+	"time"
+)
+
+// Wait is a span of time as a person reads it, never shorter than it is.
+func Wait(d time.Duration) string {
+	n, unit := int((d+time.Second-1)/time.Second), "second"
+	if d > 2*time.Minute {
+		n, unit = int((d+time.Minute-1)/time.Minute), "minute"
+	}
+	if n == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", n, unit)
+}
+
+// Day is the day of t as a person reads it, or nothing for no time. It is UTC's,
+// since a page does not know where the person is.
+func Day(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2 January 2006")
+}

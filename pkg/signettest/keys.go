@@ -1,0 +1,45 @@
+package signettest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/signet-id/signet/keys"
+)
+
+// RotateKeys begins a rotation of the key that signs access tokens, as an
+// operator would, and returns when its successor takes over. The successor is
+// published at once and signs only when every verifier can know it, 15 minutes
+// later: in a synctest bubble, sleep until then. Rotating again before that
+// changes nothing. The issuer rotates by itself every 30 days.
+func (iss *Issuer) RotateKeys(t testing.TB) (takesOver time.Time) {
+	t.Helper()
+	rotated, err := iss.app.Keys().Rotate(iss.ctx, iss.app.Mint().AccessAlg)
+	if err != nil {
+		t.Fatalf("signettest: %v", err)
+	}
+	return rotated[0].Activates
+}
+
+// CompromiseKey removes the key that signs access tokens at once, as an operator
+// would whose key was stolen, and lets another sign from this moment on. It returns
+// the removed key's kid.
+//
+// Verifiers hear of it when they next fetch the keys. One of package verify does
+// so for a token whose key it does not know, but no sooner than 10 s after the
+// last time; and within 10 minutes in any case.
+func (iss *Issuer) CompromiseKey(t testing.TB) (kid string) {
+	t.Helper()
+	ring, alg := iss.app.Keys(), iss.app.Mint().AccessAlg
+	all := ring.List()
+	at := slices.IndexFunc(all, func(k keys.Key) bool { return k.State == keys.Active && k.Algorithm == alg })
+	if at < 0 {
+		t.Fatalf("signettest: no key signs %s", alg)
+	}
+	removed, err := ring.Compromise(iss.ctx, all[at].ID)
+	if err != nil {
+		t.Fatalf("signettest: %v", err)
+	}
+	return removed.ID
+}
