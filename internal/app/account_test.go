@@ -57,7 +57,7 @@ func TestTheAccountListsWhatThirdPartiesMayDo(t *testing.T) {
 	if page.StatusCode != http.StatusOK || page.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("account: %d, Cache-Control %q", page.StatusCode, page.Header.Get("Cache-Control"))
 	}
-	for _, want := range []string{"Alice", "third", "app.example", "See your e-mail address", "since " + time.Now().UTC().Format("2 January 2006")} {
+	for _, want := range []string{"Alice", "third", "app.example", "See your e-mail address", "Since " + time.Now().UTC().Format("2 January 2006")} {
 		if !strings.Contains(page.body, want) {
 			t.Errorf("the account does not say %q", want)
 		}
@@ -190,7 +190,7 @@ func TestSigningInOnTheWayToTheAccountLeadsThere(t *testing.T) {
 	}
 }
 
-func TestAnAccessThatCannotBeReadCanStillBeWithdrawn(t *testing.T) {
+func TestAConsentThatCannotBeReadCanStillBeWithdrawn(t *testing.T) {
 	h := open(t)
 	b := h.browser()
 	b.code("alice", "orders")
@@ -355,7 +355,9 @@ func TestWithoutAContactThereIsNoSecurityTxt(t *testing.T) {
 }
 
 func TestScopesAreDescribedInTheDeploymentsOwnWords(t *testing.T) {
-	h := open(t, func(c *config.Config, _ *app.Options) { c.Scopes = map[string]string{"shelves:read": "See your shelves"} })
+	h := open(t, func(c *config.Config, _ *app.Options) {
+		c.Scopes = map[string]string{"shelves:read": "See your shelves"}
+	})
 	h.client(client.Client{ID: "librarian", Scopes: []string{"shelves:read"}})
 	b := h.browser()
 	page := b.get(b.signIn("alice", asks("librarian", "scope", "openid shelves:read")).location(t).String())

@@ -1,13 +1,20 @@
 package app_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-id/signet/internal/app"
+	"github.com/signet-id/signet/internal/config"
+	"github.com/signet-id/signet/internal/user"
 )
 
 func testNow() time.Time { return time.Now() }
@@ -253,5 +260,58 @@ func TestTheTokenEndpointTakesOnlyFormsAndNoSecretsInTheURL(t *testing.T) {
 	r.Header.Set("Content-Type", "application/json")
 	if got := h.parse(h.serve(r)); got.Error != "invalid_request" {
 		t.Errorf("JSON body: %+v", got)
+	}
+}
+
+// A sign-in that raced with a change of the password was proved with the old one.
+func TestASessionProvedWithAnOldPasswordIsWorthNothing(t *testing.T) {
+	h := open(t)
+	b := h.browser()
+	got := h.token("orders", redeem(b.code("alice", "orders")))
+	code := b.get(authorize(asks("orders"))).location(t).Query().Get("code")
+	hash, err := h.Operator.Passwords.Hash(t.Context(), "another walk by the sea")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Changed, with nothing ended: what still works afterwards works by mistake.
+	if _, err := h.Operator.Users.Update(t.Context(), h.alice.Subject, func(u *user.User) error { u.Password = hash; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if u := b.get(authorize(asks("orders"))).location(t); u.Path != "/signin" {
+		t.Errorf("authorize: %s", u)
+	}
+	if again := h.token("orders", redeem(code)); again.Error != "invalid_grant" {
+		t.Errorf("code: %+v", again)
+	}
+	if again := h.token("orders", refresh(got.RefreshToken)); again.Error != "invalid_grant" {
+		t.Errorf("refresh: %+v", again)
+	}
+}
+
+func TestTheOperatorsSocketIsClosedToOthersFromTheFirstMoment(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, func(cfg *config.Config, _ *app.Options) {
+		cfg.HTTP.Address, cfg.Admin.Socket = "127.0.0.1:0", filepath.Join(dir, "s.sock")
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if info, err := os.Stat(filepath.Join(dir, "s.sock")); err == nil {
+			if info.Mode().Perm() != 0o600 {
+				t.Errorf("the socket has mode %v", info.Mode())
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no socket")
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/telemetry"
 	"github.com/signet-id/signet/internal/user"
+	"github.com/signet-id/signet/internal/visitor"
 )
 
 // rooms are what only the endpoints need.
@@ -49,28 +50,24 @@ func (a *App) mount(r rooms) error {
 	root := a.server.Echo().Group("")
 	g := a.server.Echo().Group(r.base)
 	documents.Mount(root, g)
+	door := visitor.Door{Store: a.store, Cookies: r.cookies, Sessions: r.sessions, Ended: a.ended}
 	oauth.New(oauth.Options{
-		Issuer: a.config.Issuer, Base: r.base, Store: a.store, Seal: a.seal, Clients: a.clients, Ended: a.ended, Mint: a.mint,
-		Sessions: r.sessions, Pages: r.look, Cookies: r.cookies, Log: a.log,
+		Issuer: a.config.Issuer, Base: r.base, Door: door, Seal: a.seal, Clients: a.clients, Mint: a.mint,
+		Pages: r.look, Log: a.log,
 		Refresh: oauth.RefreshPolicy{Lifetime: a.config.Tokens.RefreshLifetime, Window: a.config.Tokens.ReuseWindow},
 		Count:   counters.token, Refusals: a.refusals, Candid: a.config.Loopback(),
 	}).Mount(g)
 	(&signin.Handler{
-		Base: r.base, Store: a.store, Seal: a.seal, Users: a.users, Passwords: r.passwords, Clients: a.clients,
-		Sessions: r.sessions, Ended: a.ended, Pages: r.look, Cookies: r.cookies, Personas: r.personas,
-		Count: counters.signIn,
+		Base: r.base, Door: door, Seal: a.seal, Users: a.users, Passwords: r.passwords, Clients: a.clients,
+		Pages: r.look, Cookies: r.cookies, Personas: r.personas, Count: counters.signIn,
 	}).Mount(g)
 	(&consent.Handler{
-		Base: r.base, Store: a.store, Seal: a.seal, Clients: a.clients, Pages: r.look, Cookies: r.cookies,
-		Scopes: a.config.Scopes,
+		Base: r.base, Door: door, Seal: a.seal, Clients: a.clients, Pages: r.look, Cookies: r.cookies, Scopes: a.config.Scopes,
 	}).Mount(g)
-	(&logout.Handler{
-		Base: r.base, Store: a.store, Seal: a.seal, Mint: a.mint, Clients: a.clients, Ended: a.ended, Pages: r.look,
-		Cookies: r.cookies,
-	}).Mount(g)
+	(&logout.Handler{Base: r.base, Door: door, Seal: a.seal, Mint: a.mint, Clients: a.clients, Pages: r.look}).Mount(g)
 	(&account.Handler{
-		Base: r.base, Store: a.store, Seal: a.seal, Users: a.users, Passwords: r.passwords, Clients: a.clients,
-		Sessions: r.sessions, Ended: a.ended, Pages: r.look, Cookies: r.cookies, Scopes: a.config.Scopes,
+		Base: r.base, Door: door, Seal: a.seal, Users: a.users, Passwords: r.passwords, Clients: a.clients,
+		Pages: r.look, Scopes: a.config.Scopes,
 	}).Mount(root, g)
 	(&contact.Handler{
 		Origin: strings.TrimSuffix(a.config.Issuer, r.base), Contact: a.config.Security.Contact,

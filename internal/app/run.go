@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -56,21 +57,46 @@ func (a *App) RunRings(ctx context.Context) error {
 }
 
 // serveAdmin answers the command line over a socket that only this user can open.
-func (a *App) serveAdmin(ctx context.Context) error {
+func (a *App) serveAdmin(ctx context.Context) (err error) {
 	path := a.config.SocketPath()
 	// The store's file lock is ours by now: a socket that is still there was left
 	// by a server that was killed.
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeSocket(path); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "the socket %s can't be replaced", path).On("admin.socket")
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	listener, err := listenPrivately(ctx, path)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "the socket %s can't be opened", path).On("admin.socket")
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return errors.Join(fmt.Errorf("closing the socket to others: %w", err), listener.Close())
-	}
+	defer func() { err = errors.Join(err, removeSocket(path)) }()
 	return serveUntil(ctx, listener, a.adminAPI)
+}
+
+func removeSocket(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// listenPrivately opens a socket that nobody else can connect to at any moment: it
+// is made in a folder of its own, closed to others, and moved into place once
+// its mode is right. Between bind and chmod the umask would decide.
+func listenPrivately(ctx context.Context, path string) (_ net.Listener, err error) {
+	hidden, err := os.MkdirTemp(filepath.Dir(path), ".s-") // mode 0700
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(hidden)) }()
+	draft := filepath.Join(hidden, "s")
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", draft)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.Chmod(draft, 0o600), os.Rename(draft, path)); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
 }
 
 func (a *App) serveMetrics(ctx context.Context) error {

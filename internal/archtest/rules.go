@@ -77,9 +77,9 @@ func floors() []Floor {
 		{"rules", []string{
 			"internal/session/...", "internal/grant/...", "internal/client/...", "internal/user/...",
 			"internal/ended/...", "internal/status/...", "internal/token/...", "internal/authn/...",
-			"internal/audit/...", "internal/admin/...", "internal/journey/...",
+			"internal/audit/...", "internal/admin/...", "internal/journey/...", "internal/visitor", "internal/assertion",
 		}},
-		{"parts", []string{"keys", "internal/seal/...", "internal/pages/...", "internal/cookie"}},
+		{"parts", []string{"keys", "internal/seal/...", "internal/pages/...", "internal/cookie", "internal/remote"}},
 		{"persistence", []string{"internal/store/..."}},
 		{"ground", []string{
 			"internal/fault", "internal/ident", "internal/secret", "internal/config/...", "internal/telemetry/...", "internal/refusal",
@@ -128,7 +128,7 @@ func leased() []Room {
 		{What: []string{"github.com/lestrrat-go/..."},
 			Only: []string{
 				"keys", "internal/token/...", "pkg/verify/...", "pkg/signettest/...",
-				"internal/authn/upstream/...", "internal/endpoint/oauth/...",
+				"internal/authn/upstream/...", "internal/endpoint/oauth/...", "internal/assertion",
 			},
 			Why: "signing and checking are few places"},
 		// An adapter of the verifier for Echo is a package of its own, so that

@@ -22,14 +22,19 @@ func ConsentKey(subject, clientID string) string { return ConsentPrefix(subject)
 // follows is the client.
 func ConsentPrefix(subject string) string { return "consent/" + subject + "/" }
 
-// DecodeConsent reads a consent; an absent record is a consent to nothing.
-func DecodeConsent(r store.Record) (Consent, error) {
+// DecodeConsent reads a consent to a client that was registered at the given
+// time. An absent record is a consent to nothing, and so is one that was given to
+// a client of the same name that was removed before.
+func DecodeConsent(r store.Record, registered time.Time) (Consent, error) {
 	var c Consent
 	if !r.Exists() {
 		return c, nil
 	}
 	if err := json.Unmarshal(r.Value, &c); err != nil {
 		return c, fmt.Errorf("reading %s: %w", r.Key, err)
+	}
+	if c.Given.Before(registered) {
+		return Consent{}, nil
 	}
 	return c, nil
 }

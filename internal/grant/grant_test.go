@@ -164,12 +164,15 @@ func TestAConsentGrowsAndIsRememberedPerPersonAndClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []bool{true, false, false} {
-		got, err := grant.DecodeConsent(recs[i])
+		got, err := grant.DecodeConsent(recs[i], now)
 		if err != nil || got.Covers([]string{"openid", "email"}) != want {
 			t.Errorf("%s: %+v, %v, want covered %t", recs[i].Key, got, err, want)
 		}
 	}
-	if _, err := grant.DecodeConsent(store.Record{Key: "consent/alice/orders", Value: []byte("{"), Version: 1}); err == nil {
+	if got, err := grant.DecodeConsent(recs[0], wider.Given.Add(time.Second)); err != nil || got.Covers([]string{"openid"}) {
+		t.Errorf("a consent to a client that was removed counts for its successor: %+v, %v", got, err)
+	}
+	if _, err := grant.DecodeConsent(store.Record{Key: "consent/alice/orders", Value: []byte("{"), Version: 1}, now); err == nil {
 		t.Error("a damaged record is a consent")
 	}
 }

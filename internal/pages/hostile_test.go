@@ -23,7 +23,7 @@ func blanks() []pages.Page {
 		&pages.SignOut{Client: client()},
 		&pages.SignedOut{Client: client()},
 		&pages.Home{User: &pages.User{}},
-		&pages.Account{Accesses: []pages.Access{{Scopes: make([]pages.Scope, 1)}}},
+		&pages.Account{Consents: []pages.Given{{Scopes: make([]pages.Scope, 1)}}},
 		&pages.Password{},
 		&pages.PasswordChanged{},
 		&pages.Failure{Details: make([]pages.Detail, 1)},

@@ -115,25 +115,25 @@ func (p Home) traits() traits {
 	return traits{file: "home.html", forms: formsHere}
 }
 
-// Access is what a person allows a third-party client.
-type Access struct {
+// Given is a consent that a person gave to a third-party client.
+type Given struct {
 	ID     string // the client's, posted as `client`
 	Client Client // only its name and host are shown
 	Scopes []Scope
 	Since  string // the day of the answer, in words
 }
 
-// Account is a person's own page. Each access has a form that posts `request`
+// Account is a person's own page. Each consent has a form that posts `request`
 // and `client` to {Base}/account/consents.
 type Account struct {
 	User     User
 	Password string // the day since which it has been the password; may be empty
-	Accesses []Access
+	Consents []Given
 	Request  string // sealed; comes back as it is
 }
 
 func (p Account) traits() traits {
-	if len(p.Accesses) == 0 {
+	if len(p.Consents) == 0 {
 		return traits{file: "account.html"}
 	}
 	return traits{file: "account.html", forms: formsHere}

@@ -54,7 +54,7 @@ func specimens() map[string]pages.Page {
 		"home-sealed":   pages.Home{User: &pages.User{Login: "alice"}, Request: "sealed"},
 		"account": pages.Account{
 			User: pages.User{Name: "Alice Adler", Login: "alice"}, Password: "2 March 2026", Request: "sealed",
-			Accesses: []pages.Access{
+			Consents: []pages.Given{
 				{ID: "orders", Client: *shop(), Since: "1 January 2026", Scopes: []pages.Scope{{Name: "email", Description: "See your e-mail address"}, {Name: "orders:read"}}},
 				{ID: "gone", Client: pages.Client{Name: "gone"}},
 			},

@@ -40,10 +40,13 @@ type Session struct {
 	AuthTime time.Time `json:"auth_time"`
 	ACR      string    `json:"acr,omitempty"`
 	AMR      []string  `json:"amr,omitempty"`
-	Created  time.Time `json:"created"`
-	Seen     time.Time `json:"seen"`
-	Address  string    `json:"address,omitempty"`
-	Agent    string    `json:"agent,omitempty"`
+	// PasswordChanged is when the person's password was last changed before they
+	// proved it: the session is worth nothing once it was changed again.
+	PasswordChanged time.Time `json:"password_changed,omitzero"`
+	Created         time.Time `json:"created"`
+	Seen            time.Time `json:"seen"`
+	Address         string    `json:"address,omitempty"`
+	Agent           string    `json:"agent,omitempty"`
 
 	Version store.Version `json:"-"`
 }

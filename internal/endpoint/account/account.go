@@ -26,29 +26,24 @@ import (
 
 	"github.com/signet-id/signet/internal/authn/password"
 	"github.com/signet-id/signet/internal/client"
-	"github.com/signet-id/signet/internal/cookie"
-	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/seal"
-	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/user"
+	"github.com/signet-id/signet/internal/visitor"
 )
 
 // Handler answers the pages of the account.
 type Handler struct {
 	Base      string // the issuer's path
-	Store     store.Store
+	Door      visitor.Door
 	Seal      *seal.Ring
 	Users     *user.Directory
 	Passwords *password.Method
 	Clients   *client.Directory
-	Sessions  session.Policy
-	Ended     *ended.Endings
 	Pages     *pages.Pages
-	Cookies   cookie.Jar
 	Scopes    map[string]string // what API scopes mean to people
 }
 
@@ -69,33 +64,6 @@ const (
 	patience = time.Hour
 )
 
-// visitor is who sits at the browser.
-type visitor struct {
-	session session.Session
-	user    user.User
-}
-
-// visitor reads session and user in one round trip. ok is false when nobody is
-// signed in.
-func (h *Handler) visitor(c echo.Context) (v visitor, ok bool, err error) {
-	handle, ok := session.ParseHandle(h.Cookies.Get(c.Request(), cookie.Session))
-	if !ok {
-		return v, false, nil
-	}
-	recs, err := h.Store.Get(c.Request().Context(), handle.Key(), user.Key(handle.Subject))
-	if err != nil {
-		return v, false, fmt.Errorf("reading the session: %w", err)
-	}
-	if v.session, ok = handle.Open(recs[0]); !ok {
-		return v, false, nil
-	}
-	v.user, err = user.Decode(recs[1])
-	if fault.KindOf(err) == fault.NotFound || (err == nil && v.user.Disabled) {
-		return v, false, nil
-	}
-	return v, err == nil, err
-}
-
 // signIn sends a person who is not signed in to where they can, and says where
 // they were going.
 func (h *Handler) signIn(c echo.Context, then string) error {
@@ -108,33 +76,33 @@ func (h *Handler) leadTo(c echo.Context, page string) error {
 }
 
 // request makes the hidden field of the visitor's forms.
-func (h *Handler) request(v visitor) (string, error) {
-	return h.Seal.Seal(purpose, []byte(v.session.ID), time.Now().Add(patience))
+func (h *Handler) request(v *visitor.Visitor) (string, error) {
+	return h.Seal.Seal(purpose, []byte(v.Session.ID), time.Now().Add(patience))
 }
 
 // checkRequest refuses a form that did not come from a page of this session: a
 // stranger's page can post here, but cannot know the field (no CSRF).
-func (h *Handler) checkRequest(c echo.Context, v visitor) error {
+func (h *Handler) checkRequest(c echo.Context, v *visitor.Visitor) error {
 	sid, err := h.Seal.Open(purpose, c.Request().PostFormValue("request"))
-	if err != nil || subtle.ConstantTimeCompare(sid, []byte(v.session.ID)) != 1 {
+	if err != nil || subtle.ConstantTimeCompare(sid, []byte(v.Session.ID)) != 1 {
 		return fault.Wrap(fault.Invalid, err, "This page has expired, or somebody else has signed in since it was opened. Open your account again.").On("request")
 	}
 	return nil
 }
 
 func (h *Handler) show(c echo.Context) error {
-	v, ok, err := h.visitor(c)
+	v, _, err := h.Door.Who(c.Request())
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if v == nil {
 		return h.signIn(c, "account")
 	}
 	page := pages.Account{
-		User:     pages.User{Name: v.user.Name, Login: v.user.Login},
-		Password: pages.Day(v.user.PasswordChanged),
+		User:     pages.User{Name: v.User.Name, Login: v.User.Login},
+		Password: pages.Day(v.User.PasswordChanged),
 	}
-	if page.Accesses, err = h.accesses(c.Request().Context(), v.user.Subject); err != nil {
+	if page.Consents, err = h.consents(c.Request().Context(), v.User.Subject); err != nil {
 		return err
 	}
 	if page.Request, err = h.request(v); err != nil {
@@ -143,16 +111,16 @@ func (h *Handler) show(c echo.Context) error {
 	return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, page)
 }
 
-// accesses lists what the person allowed to third parties, by name. A client
+// consents lists what the person allowed to third parties, by name. A client
 // that is no longer registered is listed too: one that takes its id tomorrow
 // would find the consent. Beyond a page of the store's nobody would read on.
-func (h *Handler) accesses(ctx context.Context, subject string) ([]pages.Access, error) {
+func (h *Handler) consents(ctx context.Context, subject string) ([]pages.Given, error) {
 	prefix := grant.ConsentPrefix(subject)
-	recs, err := h.Store.List(ctx, prefix, "", store.MaxList)
+	recs, err := h.Door.Store.List(ctx, prefix, "", store.MaxList)
 	if err != nil {
 		return nil, fmt.Errorf("listing consents: %w", err)
 	}
-	var out []pages.Access
+	var out []pages.Given
 	for _, r := range recs {
 		id := strings.TrimPrefix(r.Key, prefix)
 		asked, known := h.Clients.Find(id)
@@ -160,40 +128,40 @@ func (h *Handler) accesses(ctx context.Context, subject string) ([]pages.Access,
 			continue // asks nobody any more, so withdrawing would change nothing
 		}
 		// What can't be read is shown without its scopes, so that it can be withdrawn.
-		given, _ := grant.DecodeConsent(r)
-		out = append(out, h.access(id, asked, given))
+		consent, _ := grant.DecodeConsent(r, asked.Created)
+		out = append(out, h.given(id, asked, consent))
 	}
-	slices.SortStableFunc(out, func(a, b pages.Access) int {
+	slices.SortStableFunc(out, func(a, b pages.Given) int {
 		return strings.Compare(strings.ToLower(a.Client.Name), strings.ToLower(b.Client.Name))
 	})
 	return out, nil
 }
 
-func (h *Handler) access(id string, asked client.Client, given grant.Consent) pages.Access {
-	a := pages.Access{ID: id, Client: pages.Client{Name: id}, Since: pages.Day(given.Given)}
+func (h *Handler) given(id string, asked client.Client, consent grant.Consent) pages.Given {
+	g := pages.Given{ID: id, Client: pages.Client{Name: id}, Since: pages.Day(consent.Given)}
 	if asked.ID != "" {
-		a.Client = *pages.ClientOf(asked.Name(), "", "", "", slices.Concat(asked.RedirectURIs, []string{""})[0])
+		g.Client = *pages.ClientOf(asked.Name(), "", "", "", slices.Concat(asked.RedirectURIs, []string{""})[0])
 	}
-	for _, s := range given.Scopes {
-		a.Scopes = append(a.Scopes, pages.Scope{Name: s, Description: client.Describe(s, h.Scopes)})
+	for _, s := range consent.Scopes {
+		g.Scopes = append(g.Scopes, pages.Scope{Name: s, Description: client.Describe(s, h.Scopes)})
 	}
-	return a
+	return g
 }
 
 // withdraw takes back what a client was allowed. A client that the person allowed
 // nothing is withdrawn from as well: two clicks are not an error.
 func (h *Handler) withdraw(c echo.Context) error {
-	v, ok, err := h.visitor(c)
+	v, _, err := h.Door.Who(c.Request())
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if v == nil {
 		return h.signIn(c, "account")
 	}
 	if err := h.checkRequest(c, v); err != nil {
 		return err
 	}
-	if err := h.Ended.Client(c.Request().Context(), v.user.Subject, c.Request().PostFormValue("client")); err != nil {
+	if err := h.Door.Ended.Client(c.Request().Context(), v.User.Subject, c.Request().PostFormValue("client")); err != nil {
 		return err
 	}
 	return h.leadTo(c, "/account")

@@ -23,15 +23,14 @@ import (
 	"github.com/signet-id/signet/internal/journey"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/seal"
-	"github.com/signet-id/signet/internal/session"
-	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/user"
+	"github.com/signet-id/signet/internal/visitor"
 )
 
 // Handler answers the consent page.
 type Handler struct {
 	Base    string // the issuer's path
-	Store   store.Store
+	Door    visitor.Door
 	Seal    *seal.Ring
 	Clients *client.Directory
 	Pages   *pages.Pages
@@ -67,22 +66,15 @@ func (h *Handler) read(c echo.Context, sealed string) (question, error) {
 	if q.client, known = h.Clients.Find(q.journey.ClientID()); !known || q.client.Disabled {
 		return q, fault.New(fault.Invalid, "The application that asked is no longer registered.")
 	}
-	handle, ok := session.ParseHandle(h.Cookies.Get(c.Request(), cookie.Session))
-	if !ok {
-		return q, over
-	}
-	recs, err := h.Store.Get(c.Request().Context(),
-		handle.Key(), user.Key(handle.Subject), grant.ConsentKey(handle.Subject, q.client.ID))
+	v, recs, err := h.Door.Who(c.Request(), func(subject string) string { return grant.ConsentKey(subject, q.client.ID) })
 	if err != nil {
-		return q, fmt.Errorf("reading the session: %w", err)
+		return q, err
 	}
-	if _, ok := handle.Open(recs[0]); !ok {
+	if v == nil {
 		return q, over
 	}
-	if q.user, err = user.Decode(recs[1]); err != nil || q.user.Disabled {
-		return q, over
-	}
-	if q.given, err = grant.DecodeConsent(recs[2]); err != nil {
+	q.user = v.User
+	if q.given, err = grant.DecodeConsent(recs[0], q.client.Created); err != nil {
 		return q, err
 	}
 	asked, err := grant.ReadAsked(q.client, q.journey.Request)
@@ -120,7 +112,7 @@ func (h *Handler) answer(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := h.Store.Commit(c.Request().Context(), op); err != nil {
+		if _, err := h.Door.Store.Commit(c.Request().Context(), op); err != nil {
 			return fmt.Errorf("remembering a consent: %w", err)
 		}
 		q.journey.Agreed = &journey.Agreement{Subject: q.user.Subject, Scopes: q.scopes}

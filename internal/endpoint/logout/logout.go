@@ -24,26 +24,22 @@ import (
 
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/cookie"
-	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/seal"
 	"github.com/signet-id/signet/internal/session"
-	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/token"
-	"github.com/signet-id/signet/internal/user"
+	"github.com/signet-id/signet/internal/visitor"
 )
 
 // Handler answers the end-session endpoint.
 type Handler struct {
 	Base    string // the issuer's path
-	Store   store.Store
+	Door    visitor.Door
 	Seal    *seal.Ring
 	Mint    *token.Mint
 	Clients *client.Directory
-	Ended   *ended.Endings
 	Pages   *pages.Pages
-	Cookies cookie.Jar
 }
 
 // Mount adds the endpoint under the issuer's path.
@@ -81,19 +77,19 @@ func (h *Handler) ask(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s, who, err := h.current(c)
+	v, _, err := h.Door.Who(c.Request())
 	if err != nil {
 		return err
 	}
 	switch {
-	case s == nil:
+	case v == nil:
 		return h.done(c, q)
-	case q.ClientID != "" && q.hinted.SessionID == s.ID:
+	case q.ClientID != "" && q.hinted.SessionID == v.Session.ID:
 		// The client showed an ID token of this very session: the person asked
 		// there, and need not be asked again.
-		return h.end(c, *s, q)
+		return h.end(c, v.Session, q)
 	}
-	q.SessionID = s.ID
+	q.SessionID = v.Session.ID
 	plain, err := json.Marshal(q)
 	if err != nil {
 		return fmt.Errorf("writing a sign-out request: %w", err)
@@ -102,9 +98,9 @@ func (h *Handler) ask(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page := pages.SignOut{Client: h.client(q), User: who.Name, Request: sealed}
+	page := pages.SignOut{Client: h.client(q), User: v.User.Name, Request: sealed}
 	if page.User == "" {
-		page.User = who.Login
+		page.User = v.User.Login
 	}
 	return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, page)
 }
@@ -130,17 +126,17 @@ func (h *Handler) confirmed(c echo.Context) error {
 	if err := json.Unmarshal(plain, &q); err != nil {
 		return fmt.Errorf("reading a sign-out request: %w", err)
 	}
-	s, _, err := h.current(c)
+	v, _, err := h.Door.Who(c.Request())
 	if err != nil {
 		return err
 	}
-	if s == nil {
+	if v == nil {
 		return h.done(c, q)
 	}
-	if s.ID != q.SessionID {
+	if v.Session.ID != q.SessionID {
 		return fault.New(fault.Invalid, "Somebody else has signed in since this page was opened. Sign out again.")
 	}
-	return h.end(c, *s, q)
+	return h.end(c, v.Session, q)
 }
 
 // parse judges the parameters. An invalid hint is as good as none: the person is
@@ -175,29 +171,8 @@ func (h *Handler) parse(params url.Values) (request, error) {
 	return q, nil
 }
 
-// current is the session that the browser has, or nil.
-func (h *Handler) current(c echo.Context) (*session.Session, user.User, error) {
-	handle, ok := session.ParseHandle(h.Cookies.Get(c.Request(), cookie.Session))
-	if !ok {
-		return nil, user.User{}, nil
-	}
-	recs, err := h.Store.Get(c.Request().Context(), handle.Key(), user.Key(handle.Subject))
-	if err != nil {
-		return nil, user.User{}, fmt.Errorf("reading the session: %w", err)
-	}
-	s, ok := handle.Open(recs[0])
-	if !ok {
-		return nil, user.User{}, nil
-	}
-	who, err := user.Decode(recs[1])
-	if err != nil && fault.KindOf(err) != fault.NotFound {
-		return nil, who, err
-	}
-	return &s, who, nil
-}
-
 func (h *Handler) end(c echo.Context, s session.Session, q request) error {
-	if err := h.Ended.Session(c.Request().Context(), s.Subject, s.ID); err != nil {
+	if err := h.Door.Ended.Session(c.Request().Context(), s.Subject, s.ID); err != nil {
 		return err
 	}
 	return h.done(c, q)
@@ -205,7 +180,7 @@ func (h *Handler) end(c echo.Context, s session.Session, q request) error {
 
 // done sends the browser where the client registered, or says that it is done.
 func (h *Handler) done(c echo.Context, q request) error {
-	h.Cookies.Clear(c.Response(), cookie.Session)
+	h.Door.Cookies.Clear(c.Response(), cookie.Session)
 	c.Response().Header().Set("Cache-Control", "no-store")
 	if q.Target == "" {
 		return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, pages.SignedOut{Client: h.client(q)})

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"crypto/rand"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/signet-id/signet/internal/journey"
 	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/session"
-	"github.com/signet-id/signet/internal/user"
 )
 
 // authorize answers GET and POST /authorize: a new journey begins.
@@ -27,10 +25,10 @@ func (h *Handler) authorize(c echo.Context) error {
 	if err != nil {
 		return h.refuseRequest(c, q, err)
 	}
-	binding := h.Cookies.Get(c.Request(), cookie.Journey)
+	binding := h.Door.Cookies.Get(c.Request(), cookie.Journey)
 	if binding == "" {
 		binding = rand.Text()
-		h.Cookies.Set(c.Response(), cookie.Journey, binding)
+		h.Door.Cookies.Set(c.Response(), cookie.Journey, binding)
 	}
 	return h.advance(c, q, journey.Begin(params, binding, time.Now()))
 }
@@ -38,7 +36,7 @@ func (h *Handler) authorize(c echo.Context) error {
 // resume answers GET /authorize/resume: a page did its part. The request is
 // validated anew; what held an hour ago may not hold now.
 func (h *Handler) resume(c echo.Context) error {
-	binding := h.Cookies.Get(c.Request(), cookie.Journey)
+	binding := h.Door.Cookies.Get(c.Request(), cookie.Journey)
 	j, err := journey.Open(h.Seal, c.QueryParam("journey"), binding)
 	if err != nil {
 		return h.fail(c, err)
@@ -101,27 +99,15 @@ type signedIn struct {
 // person reads session, user and remembered consent in one round trip, and
 // nothing at all for a browser without a cookie.
 func (h *Handler) person(c echo.Context, q *request) (signedIn, error) {
-	handle, ok := session.ParseHandle(h.Cookies.Get(c.Request(), cookie.Session))
-	if !ok {
-		return signedIn{}, nil
+	v, recs, err := h.Door.Who(c.Request(), func(subject string) string { return grant.ConsentKey(subject, q.client.ID) })
+	if err != nil || v == nil {
+		return signedIn{}, err
 	}
-	recs, err := h.Store.Get(c.Request().Context(),
-		handle.Key(), user.Key(handle.Subject), grant.ConsentKey(handle.Subject, q.client.ID))
-	if err != nil {
-		return signedIn{}, fmt.Errorf("reading the session: %w", err)
-	}
-	s, ok := handle.Open(recs[0])
-	if !ok {
-		return signedIn{}, nil
-	}
-	if _, err := activeUser(recs[1]); err != nil {
-		return signedIn{}, nil // removed or disabled: nobody is signed in
-	}
-	consent, err := grant.DecodeConsent(recs[2])
+	consent, err := grant.DecodeConsent(recs[0], q.client.Created)
 	if err != nil {
 		return signedIn{}, err
 	}
-	return signedIn{journey.Person{Subject: s.Subject, AuthTime: s.AuthTime, Consent: consent}, s}, nil
+	return signedIn{journey.Person{Subject: v.User.Subject, AuthTime: v.Session.AuthTime, Consent: consent}, v.Session}, nil
 }
 
 // issue answers with a code. It writes nothing: the code is sealed.

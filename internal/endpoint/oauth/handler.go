@@ -10,14 +10,11 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/signet-id/signet/internal/client"
-	"github.com/signet-id/signet/internal/cookie"
-	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/seal"
-	"github.com/signet-id/signet/internal/session"
-	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/token"
+	"github.com/signet-id/signet/internal/visitor"
 )
 
 // RefreshPolicy says how long an unused refresh token lives, and how long a
@@ -34,15 +31,12 @@ type Handler struct {
 type Options struct {
 	Issuer   string
 	Base     string // the issuer's path, "" for none
-	Store    store.Store
+	Door     visitor.Door
 	Seal     *seal.Ring
 	Clients  *client.Directory
-	Ended    *ended.Endings
 	Mint     *token.Mint
-	Sessions session.Policy
 	Refresh  RefreshPolicy
 	Pages    *pages.Pages
-	Cookies  cookie.Jar
 	Log      *slog.Logger
 	Refusals *refusal.Log
 	// Candid shows developers on error pages what was registered against what was

@@ -15,6 +15,7 @@ import (
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/token"
 	"github.com/signet-id/signet/internal/user"
+	"github.com/signet-id/signet/internal/visitor"
 )
 
 // inspected is a presented token, and whether it is still good.
@@ -76,7 +77,7 @@ func (h *Handler) inspect(ctx context.Context, raw string) (inspected, error) {
 
 // lookUp reads the grant with its session and user.
 func (h *Handler) lookUp(ctx context.Context, t *inspected) error {
-	recs, err := h.Store.Get(ctx, t.ref.Key(), session.Key(t.ref.Subject, t.ref.SessionID), user.Key(t.ref.Subject))
+	recs, err := h.Door.Store.Get(ctx, t.ref.Key(), session.Key(t.ref.Subject, t.ref.SessionID), user.Key(t.ref.Subject))
 	if err != nil {
 		return fmt.Errorf("reading what a token names: %w", err)
 	}
@@ -90,6 +91,11 @@ func (h *Handler) lookUp(ctx context.Context, t *inspected) error {
 	c, known := h.Clients.Find(t.clientID)
 	var userErr error
 	t.user, userErr = activeUser(recs[2])
-	t.active = known && !c.Disabled && !t.grant.Created.Before(c.Created) && userErr == nil && (t.grant.Offline() || recs[1].Exists())
+	t.active = known && !c.Disabled && !t.grant.Created.Before(c.Created) && userErr == nil
+	if t.grant.Offline() || !t.active {
+		return nil
+	}
+	s, err := session.Decode(recs[1])
+	t.active = err == nil && recs[1].Exists() && visitor.Stands(s, t.user)
 	return nil
 }

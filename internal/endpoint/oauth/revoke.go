@@ -25,7 +25,7 @@ func (h *Handler) revoke(c echo.Context) error {
 	case t.ref.ID == "" && t.active:
 		return h.answer(c, refuse(refusal.TokenTypeUnsupported, "a token that a client got for itself can't be revoked: it is short-lived"))
 	case t.ref.ID != "":
-		if err := h.Ended.Grant(c.Request().Context(), t.ref); err != nil {
+		if err := h.Door.Ended.Grant(c.Request().Context(), t.ref); err != nil {
 			return h.answer(c, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/user"
+	"github.com/signet-id/signet/internal/visitor"
 )
 
 // storage is what fosite takes for its database. Reads fill the unit of work,
@@ -71,7 +72,7 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, code string, _ fo
 		return nil, notFound("the code was issued to another client", nil)
 	}
 	ref := opened.Ref
-	recs, err := s.h.Store.Get(ctx, grant.SpentKey(code), session.Key(ref.Subject, ref.SessionID), user.Key(ref.Subject))
+	recs, err := s.h.Door.Store.Get(ctx, grant.SpentKey(code), session.Key(ref.Subject, ref.SessionID), user.Key(ref.Subject))
 	if err != nil {
 		return nil, fmt.Errorf("reading what a code names: %w", err)
 	}
@@ -90,8 +91,8 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, code string, _ fo
 	if u.session, err = session.Decode(recs[1]); err != nil {
 		return nil, err
 	}
-	if u.user, err = activeUser(recs[2]); err != nil {
-		return nil, notFound("the user can no longer sign in", err)
+	if u.user, err = activeUser(recs[2]); err != nil || !visitor.Stands(u.session, u.user) {
+		return nil, notFound("the user can no longer sign in, or changed the password", err)
 	}
 	u.requester = r
 	return r, nil
@@ -124,7 +125,7 @@ func (s *storage) GetRefreshTokenSession(ctx context.Context, refresh string, _ 
 // readGrant fills the unit from the grant that a refresh token names, unless it
 // or what it depends on has ended.
 func (s *storage) readGrant(ctx context.Context, u *unit, ref grant.Ref) error {
-	recs, err := s.h.Store.Get(ctx, ref.Key(), session.Key(ref.Subject, ref.SessionID), user.Key(ref.Subject))
+	recs, err := s.h.Door.Store.Get(ctx, ref.Key(), session.Key(ref.Subject, ref.SessionID), user.Key(ref.Subject))
 	if err != nil {
 		return fmt.Errorf("reading what a refresh token names: %w", err)
 	}
@@ -151,8 +152,8 @@ func (s *storage) readGrant(ctx context.Context, u *unit, ref grant.Ref) error {
 			return err
 		}
 	}
-	if u.user, err = activeUser(recs[2]); err != nil {
-		return notFound("the user can no longer sign in", err)
+	if u.user, err = activeUser(recs[2]); err != nil || (!u.grant.Offline() && !visitor.Stands(u.session, u.user)) {
+		return notFound("the user can no longer sign in, or changed the password", err)
 	}
 	// What the client may have is asked anew: a scope that was taken from it is
 	// gone from its next token.
@@ -176,7 +177,7 @@ func (s *storage) requester(u *unit, form url.Values, authTime time.Time) fosite
 // RevokeRefreshToken ends the unit's grant: fosite calls it when a code comes
 // twice (RFC 6749 §4.1.2) or a refresh token is in two hands (RFC 9700 §4.14.2).
 func (s *storage) RevokeRefreshToken(ctx context.Context, _ string) error {
-	return s.h.Ended.Grant(ctx, unitOf(ctx).grant.Ref)
+	return s.h.Door.Ended.Grant(ctx, unitOf(ctx).grant.Ref)
 }
 
 // RevokeAccessToken does nothing of its own: access tokens end with their grant.

@@ -169,7 +169,7 @@ func (h *Handler) redeem(ctx context.Context, u *unit) error {
 	if !errors.Is(err, store.ErrConflict) {
 		return err
 	}
-	if err := h.Ended.Grant(ctx, u.grant.Ref); err != nil {
+	if err := h.Door.Ended.Grant(ctx, u.grant.Ref); err != nil {
 		return err
 	}
 	return grant.ErrReplayed()
@@ -205,26 +205,26 @@ func (h *Handler) rotate(ctx context.Context, u *unit) error {
 func (h *Handler) commit(ctx context.Context, u *unit, ops ...store.Op) error {
 	touched, due := u.session.Touch(u.now)
 	if !due || u.session.ID == "" {
-		_, err := h.Store.Commit(ctx, ops...)
+		_, err := h.Door.Store.Commit(ctx, ops...)
 		return err
 	}
-	seen, err := h.Sessions.Put(touched)
+	seen, err := h.Door.Sessions.Put(touched)
 	if err != nil {
 		return err
 	}
-	_, err = h.Store.Commit(ctx, append(slices.Clip(ops), seen)...)
+	_, err = h.Door.Store.Commit(ctx, append(slices.Clip(ops), seen)...)
 	var conflict *store.ConflictError
 	if !errors.As(err, &conflict) || conflict.Key != seen.Key {
 		return err
 	}
-	recs, err := h.Store.Get(ctx, seen.Key)
+	recs, err := h.Door.Store.Get(ctx, seen.Key)
 	if err != nil {
 		return fmt.Errorf("reading a session: %w", err)
 	}
 	if !recs[0].Exists() {
 		return refuse(refusal.GrantEnded, "the session in which the grant began has ended")
 	}
-	_, err = h.Store.Commit(ctx, ops...)
+	_, err = h.Door.Store.Commit(ctx, ops...)
 	return err
 }
 
@@ -243,7 +243,7 @@ func (h *Handler) rejoin(ctx context.Context, u *unit) error {
 	if u.grant.Judge(u.presented.Generation, u.now, h.Refresh.Window) == grant.Repeated && u.grant.Generation == successor {
 		return nil
 	}
-	if err := h.Ended.Grant(ctx, u.grant.Ref); err != nil {
+	if err := h.Door.Ended.Grant(ctx, u.grant.Ref); err != nil {
 		return err
 	}
 	return refuse(refusal.RefreshTokenReused, "the refresh token was used already")

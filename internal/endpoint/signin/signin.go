@@ -13,7 +13,6 @@ package signin
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -26,26 +25,23 @@ import (
 	"github.com/signet-id/signet/internal/authn/password"
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/cookie"
-	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/journey"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/seal"
-	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/user"
+	"github.com/signet-id/signet/internal/visitor"
 )
 
 // Handler answers the sign-in page.
 type Handler struct {
 	Base      string // the issuer's path
-	Store     store.Store
+	Door      visitor.Door
 	Seal      *seal.Ring
 	Users     *user.Directory
 	Passwords *password.Method
 	Clients   *client.Directory
-	Sessions  session.Policy
-	Ended     *ended.Endings
 	Pages     *pages.Pages
 	Cookies   cookie.Jar
 	// Count is told how each attempt ended: ok, or the kind of its failure.
@@ -116,101 +112,49 @@ func (h *Handler) answer(c echo.Context) error {
 		j.Refused = "access_denied"
 		return h.goOn(c, j)
 	}
-	who, also, err := h.authenticate(c)
+	in, also, err := h.authenticate(c)
 	if err != nil {
 		h.Count(fault.KindOf(err).String())
 		return h.again(c, j, sealed, err)
 	}
-	if err := h.start(c, who, also); err != nil {
+	if err := h.Door.Admit(c.Response(), c.Request(), c.RealIP(), in.Result, in.User, also...); err != nil {
 		h.Count(fault.KindOf(err).String())
 		return err
 	}
 	h.Count("ok")
-	j.SignedIn = who.Subject
+	j.SignedIn = in.Subject
 	return h.goOn(c, j)
 }
 
 // authenticate asks the method that the form names. The ops go into the Commit
 // of the sign-in.
-func (h *Handler) authenticate(c echo.Context) (authn.Result, []store.Op, error) {
+func (h *Handler) authenticate(c echo.Context) (password.SignedIn, []store.Op, error) {
 	ctx := c.Request().Context()
 	if login := c.FormValue("persona"); login != "" {
-		who, err := h.persona(ctx, login)
-		return who, nil, err
+		in, err := h.persona(ctx, login)
+		return in, nil, err
 	}
 	address, _ := netip.ParseAddr(c.RealIP())
 	typed := c.FormValue("password")
 	in, err := h.Passwords.SignIn(ctx, c.FormValue("login"), typed, address)
 	if err != nil || !in.Rehash {
-		return in.Result, nil, err
+		return in, nil, err
 	}
 	if in.User.Password, err = h.Passwords.Hasher.Hash(ctx, typed); err != nil {
-		return in.Result, nil, fmt.Errorf("renewing a password hash: %w", err)
+		return in, nil, fmt.Errorf("renewing a password hash: %w", err)
 	}
 	op, err := user.Replace(in.User, in.Version)
-	return in.Result, []store.Op{op}, err
+	return in, []store.Op{op}, err
 }
 
-func (h *Handler) persona(ctx context.Context, login string) (authn.Result, error) {
+func (h *Handler) persona(ctx context.Context, login string) (password.SignedIn, error) {
 	for _, p := range h.Personas {
 		if p.Login == login {
 			u, _, err := h.Users.ByLogin(ctx, login)
-			return authn.New(u.Subject, time.Now(), authn.AMRPassword), err
+			return password.SignedIn{Result: authn.New(u.Subject, time.Now(), authn.AMRPassword), User: u}, err
 		}
 	}
-	return authn.Result{}, fault.New(fault.Unauthenticated, "There is no such persona.")
-}
-
-// start gives the browser its session: a new one, or the one it has, renewed,
-// when the same person signs in again. Another person's session in this browser
-// ends.
-func (h *Handler) start(c echo.Context, who authn.Result, also []store.Op) error {
-	ctx := c.Request().Context()
-	s, handle := h.Sessions.Begin(who, session.Origin{Address: c.RealIP(), Agent: c.Request().UserAgent()})
-	old, had, err := h.current(c)
-	if err != nil {
-		return err
-	}
-	if had && old.Subject == who.Subject {
-		s, handle = h.Sessions.Renew(old, who)
-	}
-	op, err := h.Sessions.Put(s)
-	if err != nil {
-		return err
-	}
-	_, err = h.Store.Commit(ctx, append(also, op)...)
-	if errors.Is(err, store.ErrConflict) {
-		// The session or the user's record changed in this very moment; neither
-		// the old sid nor a renewed hash is worth failing a sign-in.
-		s, handle = h.Sessions.Begin(who, session.Origin{Address: s.Address, Agent: s.Agent})
-		if op, err = h.Sessions.Put(s); err == nil {
-			_, err = h.Store.Commit(ctx, op)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("beginning a session: %w", err)
-	}
-	if had && old.Subject != who.Subject {
-		if err := h.Ended.Session(ctx, old.Subject, old.ID); err != nil {
-			return err
-		}
-	}
-	h.Cookies.Set(c.Response(), cookie.Session, handle.Cookie())
-	return nil
-}
-
-// current is the session that the browser has, if it has one.
-func (h *Handler) current(c echo.Context) (session.Session, bool, error) {
-	handle, ok := session.ParseHandle(h.Cookies.Get(c.Request(), cookie.Session))
-	if !ok {
-		return session.Session{}, false, nil
-	}
-	recs, err := h.Store.Get(c.Request().Context(), handle.Key())
-	if err != nil {
-		return session.Session{}, false, fmt.Errorf("reading a session: %w", err)
-	}
-	s, ok := handle.Open(recs[0])
-	return s, ok, nil
+	return password.SignedIn{}, fault.New(fault.Unauthenticated, "There is no such persona.")
 }
 
 // again shows the page with what to do about a failed attempt.
