@@ -16,7 +16,7 @@ import (
 // the browser in a URL, so their sum is bounded as well.
 const (
 	maxParameter  = 4096
-	maxParameters = 12 << 10
+	maxParameters = 8 << 10 // sealed and in base64 that is 12 KiB of a header's 16
 )
 
 // authorizeParameters are those that we read; all others are ignored (RFC 6749
