@@ -386,3 +386,15 @@ func (s *slipping) Get(ctx context.Context, keys ...string) ([]store.Record, err
 	}
 	return s.Store.Get(ctx, keys...)
 }
+
+func TestACodeIsWorthNothingOnceTheConsentWasWithdrawn(t *testing.T) {
+	h := open(t)
+	b := h.browser()
+	b.allow("alice")
+	code := b.get(authorize(asks("third"))).location(t).Query().Get("code")
+	account := b.get("/account")
+	b.withdraw("third", hidden(t, account.body))
+	if got := h.token("third", redeem(code)); got.Error != "invalid_grant" {
+		t.Errorf("redeemed after the withdrawal: %+v", got)
+	}
+}

@@ -57,7 +57,7 @@ func (h *Handler) fail(c echo.Context, err error) error {
 	if r.status() >= http.StatusInternalServerError {
 		status = r.status()
 	}
-	page := pages.Failure{Title: "This sign-in can't go on", Message: r.description, Reference: entry.ID}
+	page := pages.Failure{Title: "This request can’t be answered", Message: r.description, Reference: entry.ID}
 	if errors.As(err, new(pageError)) {
 		page.Message = "The application sent a request that can't be answered. Its developers can see below what to change."
 		page.Details = []pages.Detail{{Name: string(r.reason), Text: r.description}}

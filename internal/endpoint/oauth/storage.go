@@ -15,6 +15,7 @@ import (
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/user"
 	"github.com/signet-id/signet/internal/visitor"
 )
@@ -72,7 +73,8 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, code string, _ fo
 		return nil, notFound("the code was issued to another client", nil)
 	}
 	ref := opened.Ref
-	recs, err := s.h.Door.Store.Get(ctx, grant.SpentKey(code), session.Key(ref.Subject, ref.SessionID), user.Key(ref.Subject))
+	recs, err := s.h.Door.Store.Get(ctx, grant.SpentKey(code), session.Key(ref.Subject, ref.SessionID), user.Key(ref.Subject),
+		grant.ConsentKey(ref.Subject, u.client.ID))
 	if err != nil {
 		return nil, fmt.Errorf("reading what a code names: %w", err)
 	}
@@ -94,8 +96,21 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, code string, _ fo
 	if u.user, err = activeUser(recs[2]); err != nil || !visitor.Stands(u.session, u.user) {
 		return nil, notFound("the user can no longer sign in, or changed the password", err)
 	}
+	if !s.agreed(u, recs[3]) {
+		return nil, notFound("the person has withdrawn what they agreed to", nil)
+	}
 	u.requester = r
 	return r, nil
+}
+
+// agreed reports whether the person's consent still covers the code: it may have
+// been withdrawn in the minute since.
+func (s *storage) agreed(u *unit, r store.Record) bool {
+	if u.client.FirstParty {
+		return true
+	}
+	consent, err := grant.DecodeConsent(r, u.client.Created)
+	return err == nil && consent.Covers(grant.Asked{Scopes: u.opened.Scopes, Claims: u.opened.Claims}.Questions())
 }
 
 // GetRefreshTokenSession reads, in one round trip, the grant that the token
