@@ -134,7 +134,7 @@ func leased() []Room {
 		// An adapter of the verifier for Echo is a package of its own, so that
 		// nobody imports what they do not use.
 		{What: []string{"github.com/labstack/..."},
-			Only: []string{"internal/endpoint/...", "internal/httpd/...", "internal/app/...", "pkg/verify/*"},
+			Only: []string{"internal/endpoint/...", "internal/httpd/...", "internal/app/...", "pkg/verify/*", "bench/..."},
 			Why:  "rules and operations do not know HTTP"},
 		{What: []string{"testing/..."},
 			Only: []string{"internal/store/storetest/...", "pkg/signettest/..."},
@@ -144,12 +144,13 @@ func leased() []Room {
 
 func innerRooms() []Room {
 	return []Room{
-		{What: engines(), Only: append(engines(), "internal/app/..."),
+		// The benchmarks measure the floor: bare Echo, and the engine alone.
+		{What: engines(), Only: append(engines(), "internal/app/...", "bench/..."),
 			Why: "one place chooses the engine"},
 		{What: []string{"internal/store/storetest/..."}, Only: nil,
 			Why: "the suite of the store contract is for tests"},
 		{What: []string{"internal/config/..."},
-			Only: []string{"internal/config/...", "internal/app/...", "internal/cli/...", "pkg/signettest/..."},
+			Only: []string{"internal/config/...", "internal/app/...", "internal/cli/...", "pkg/signettest/...", "bench/..."},
 			Why:  "a room is given values, never the configuration itself"},
 		{What: []string{"internal/telemetry/..."},
 			Only: []string{"internal/telemetry/...", "internal/app/...", "internal/httpd/...", "internal/cli/..."},

@@ -43,14 +43,16 @@ func (s *Server) distrust(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// plainID is a request id that cannot forge lines of a log.
+var plainID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
+
 // identify names the request. Only a trusted proxy may choose the name (distrust
 // removed the others'), and only one that cannot forge lines of a log.
 func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
-	plain := regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
 	return func(c echo.Context) error {
 		r := c.Request()
 		id := r.Header.Get(echo.HeaderXRequestID)
-		if !plain.MatchString(id) {
+		if !plainID.MatchString(id) {
 			id = rand.Text()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// contender is a server under load.
+type contender struct {
+	name     string
+	child    *child
+	visitors []*visitor
+}
+
+// figures are what a contender did and used, summed over its slices.
+type figures struct {
+	steps   int
+	elapsed time.Duration
+	used    report // differences
+	took    []time.Duration
+}
+
+// slice loads the contender for d and adds to f.
+func (c *contender) slice(ctx context.Context, s scenario, d time.Duration, f *figures) error {
+	before, err := c.child.ask(command{Do: doUsage})
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	took, err := load(ctx, c.visitors, d, s.step)
+	if err != nil {
+		return fmt.Errorf("%s, %s: %w", s.name, c.name, err)
+	}
+	f.elapsed += time.Since(began)
+	after, err := c.child.ask(command{Do: doUsage})
+	if err != nil {
+		return err
+	}
+	f.steps += len(took)
+	f.took = append(f.took, took...)
+	f.used.CPU += after.CPU - before.CPU
+	f.used.Mallocs += after.Mallocs - before.Mallocs
+	f.used.Bytes += after.Bytes - before.Bytes
+	f.used.Commits += after.Commits - before.Commits
+	f.used.Transactions += after.Transactions - before.Transactions
+	return nil
+}
+
+// load lets all visitors take steps side by side for d, and returns how long
+// each step took. The first failure ends it.
+func load(ctx context.Context, visitors []*visitor, d time.Duration, step func(*visitor) error) ([]time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	took := make([][]time.Duration, len(visitors))
+	failed := make([]error, len(visitors))
+	var wg sync.WaitGroup
+	for i, v := range visitors {
+		if err := v.bound(d); err != nil {
+			return nil, fmt.Errorf("setting a deadline: %w", err)
+		}
+		wg.Go(func() {
+			mine := make([]time.Duration, 0, 4096)
+			for ctx.Err() == nil {
+				began := time.Now()
+				if err := step(v); err != nil {
+					failed[i] = err
+					cancel()
+					return
+				}
+				mine = append(mine, time.Since(began))
+			}
+			took[i] = mine
+		})
+	}
+	wg.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat(took...), nil
+}
+
+// each lets every visitor do something once, side by side.
+func each(visitors []*visitor, do func(*visitor) error) error {
+	failed := make([]error, len(visitors))
+	var wg sync.WaitGroup
+	for i, v := range visitors {
+		if err := v.bound(0); err != nil {
+			return fmt.Errorf("setting a deadline: %w", err)
+		}
+		wg.Go(func() { failed[i] = do(v) })
+	}
+	wg.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// per divides what was used by the steps it was used for.
+func (f figures) per(used float64) float64 { return used / float64(max(1, f.steps)) }
+
+// percentile is the time within which a share of the steps was done.
+func (f figures) percentile(share float64) time.Duration {
+	if len(f.took) == 0 {
+		return 0
+	}
+	slices.Sort(f.took)
+	return f.took[min(len(f.took)-1, int(share*float64(len(f.took))))]
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// visitor is one keep-alive connection with a browser and its services behind
+// it. It writes its requests itself: a client that costs more than the server
+// would measure the client.
+type visitor struct {
+	connection net.Conn
+	reader     *bufio.Reader
+	body       bytes.Buffer // of the last answer
+	location   string       // of the last answer
+	request    []byte       // scratch
+
+	cookies string
+	secrets map[string]string
+	record  map[string]play // if not nil, the answers by path
+
+	code, access, refresh string // what was issued last
+}
+
+// visit opens n connections to a server.
+func visit(ctx context.Context, address string, n int, e estate) ([]*visitor, error) {
+	all := make([]*visitor, n)
+	for i := range all {
+		connection, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err != nil {
+			return all[:i], fmt.Errorf("connecting: %w", err)
+		}
+		all[i] = &visitor{
+			connection: connection, reader: bufio.NewReaderSize(connection, 16<<10),
+			cookies: e.cookies[i%len(e.cookies)], secrets: e.secrets,
+		}
+	}
+	return all, nil
+}
+
+// do sends one request and reads the whole answer, which must have the status.
+func (v *visitor) do(status int, method, target, header, form string) error {
+	b := append(v.request[:0], method...)
+	b = append(append(b, ' '), target...)
+	b = append(b, " HTTP/1.1\r\nHost: id.example.com\r\nX-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n"...)
+	b = append(b, header...)
+	if form != "" {
+		b = append(b, "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "...)
+		b = append(strconv.AppendInt(b, int64(len(form)), 10), "\r\n"...)
+	}
+	b = append(append(b, "\r\n"...), form...)
+	v.request = b
+	if _, err := v.connection.Write(b); err != nil {
+		return fmt.Errorf("sending %s: %w", target, err)
+	}
+	answer, err := http.ReadResponse(v.reader, nil)
+	if err != nil {
+		return fmt.Errorf("reading the answer of %s: %w", target, err)
+	}
+	v.body.Reset()
+	if _, err := v.body.ReadFrom(answer.Body); err != nil {
+		return fmt.Errorf("reading the answer of %s: %w", target, err)
+	}
+	v.location = answer.Header.Get("Location")
+	if answer.StatusCode != status {
+		return fmt.Errorf("%s answered %d, want %d: %s %s", target, answer.StatusCode, status, v.location, v.body.String())
+	}
+	if v.record != nil {
+		path, _, _ := strings.Cut(target, "?")
+		v.record[path] = play{
+			Status: status, ContentType: answer.Header.Get("Content-Type"), Location: v.location, Body: bytes.Clone(v.body.Bytes()),
+		}
+	}
+	return nil
+}
+
+// The request and its PKCE proof (RFC 7636 appendix B).
+const (
+	verifier  = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+)
+
+// authorize asks for a code, signed in already.
+func (v *visitor) authorize(client string) error {
+	target := "/authorize?response_type=code&client_id=" + client + "&redirect_uri=" + url.QueryEscape(callback) +
+		"&scope=openid+profile+email+" + url.QueryEscape(scope) + "&state=af0ifjsldkj&nonce=n-0S6_WzA2Mj&code_challenge_method=S256&code_challenge=" + challenge
+	if err := v.do(http.StatusSeeOther, http.MethodGet, target, "Accept: text/html\r\nCookie: "+v.cookies+"\r\n", ""); err != nil {
+		return err
+	}
+	_, rest, found := strings.Cut(v.location, "code=")
+	if v.code, _, _ = strings.Cut(rest, "&"); !found || v.code == "" {
+		return fmt.Errorf("no code in %s", v.location)
+	}
+	return nil
+}
+
+// redeem turns the code into tokens.
+func (v *visitor) redeem(client string) error {
+	return v.token(client, "grant_type=authorization_code&code="+v.code+"&redirect_uri="+url.QueryEscape(callback)+"&code_verifier="+verifier)
+}
+
+// renew refreshes the tokens.
+func (v *visitor) renew(client string) error {
+	return v.token(client, "grant_type=refresh_token&refresh_token="+v.refresh)
+}
+
+// token posts to the token endpoint and keeps what it issues. Secrets and
+// tokens are base64url: they need no escaping in a form.
+func (v *visitor) token(client, form string) error {
+	credentials := base64.StdEncoding.EncodeToString([]byte(client + ":" + v.secrets[client]))
+	header := "Authorization: Basic " + credentials + "\r\n"
+	if err := v.do(http.StatusOK, http.MethodPost, "/token", header, form); err != nil {
+		return err
+	}
+	v.access, v.refresh = member(v.body.Bytes(), "access_token"), member(v.body.Bytes(), "refresh_token")
+	if v.access == "" {
+		return fmt.Errorf("no token in %s", v.body.String())
+	}
+	return nil
+}
+
+// member finds a text member of a flat JSON object whose values need no quoting.
+func member(body []byte, name string) string {
+	_, rest, _ := bytes.Cut(body, []byte(`"`+name+`":"`))
+	value, _, _ := bytes.Cut(rest, []byte(`"`))
+	return string(value)
+}
+
+// bound makes everything under way fail soon after the slice is over.
+func (v *visitor) bound(slice time.Duration) error {
+	return v.connection.SetDeadline(time.Now().Add(slice + 15*time.Second))
+}
