@@ -29,8 +29,10 @@ type Operator struct {
 	Users     *user.Directory
 	Passwords *password.Hasher
 	Keys      *keys.Ring
-	Ended     *ended.Endings
-	Refusals  *refusal.Log
+	// Box seals the secrets that must be read again: of clients that make MACs.
+	Box      client.Sealer
+	Ended    *ended.Endings
+	Refusals *refusal.Log
 }
 
 func invalid(field, format string, args ...any) error {

@@ -95,7 +95,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	return &house{&admin.Operator{
-		Clients: clients, Users: user.NewDirectory(s), Passwords: hasher, Keys: ring, Ended: ended.New(s),
+		Clients: clients, Users: user.NewDirectory(s), Passwords: hasher, Keys: ring, Box: box, Ended: ended.New(s),
 	}, t, s}
 }
 

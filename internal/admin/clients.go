@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,25 +17,35 @@ import (
 // ClientSettings is what may be said of a client, in the words of RFC 7591
 // where it has one. What is nil stays as it is, or gets its default.
 type ClientSettings struct {
-	Title                  *string         `json:"client_name,omitempty"`
-	FirstParty             *bool           `json:"first_party,omitempty"`
-	AuthMethod             *string         `json:"token_endpoint_auth_method,omitempty"`
-	RedirectURIs           *[]string       `json:"redirect_uris,omitempty"`
-	PostLogoutRedirectURIs *[]string       `json:"post_logout_redirect_uris,omitempty"`
-	Grants                 *[]string       `json:"grant_types,omitempty"`
-	Scope                  *string         `json:"scope,omitempty"` // separated by spaces
-	Audience               *[]string       `json:"audience,omitempty"`
-	Networks               *[]string       `json:"networks,omitempty"`
-	Refresh                *client.Refresh `json:"refresh,omitempty"`
-	IDTokenAlg             *string         `json:"id_token_signed_response_alg,omitempty"`
-	PKCE                   *bool           `json:"require_pkce,omitempty"`
-	LogoURI                *string         `json:"logo_uri,omitempty"`
-	PolicyURI              *string         `json:"policy_uri,omitempty"`
-	TermsURI               *string         `json:"tos_uri,omitempty"`
+	Title      *string `json:"client_name,omitempty"`
+	FirstParty *bool   `json:"first_party,omitempty"`
+	AuthMethod *string `json:"token_endpoint_auth_method,omitempty"`
+	// The keys and their place exclude each other: what is said last stands.
+	JWKS                   *json.RawMessage `json:"jwks,omitempty"`
+	JWKSURI                *string          `json:"jwks_uri,omitempty"`
+	AuthSigningAlg         *string          `json:"token_endpoint_auth_signing_alg,omitempty"`
+	RedirectURIs           *[]string        `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs *[]string        `json:"post_logout_redirect_uris,omitempty"`
+	Grants                 *[]string        `json:"grant_types,omitempty"`
+	Scope                  *string          `json:"scope,omitempty"` // separated by spaces
+	Audience               *[]string        `json:"audience,omitempty"`
+	Networks               *[]string        `json:"networks,omitempty"`
+	Refresh                *client.Refresh  `json:"refresh,omitempty"`
+	IDTokenAlg             *string          `json:"id_token_signed_response_alg,omitempty"`
+	UserinfoAlg            *string          `json:"userinfo_signed_response_alg,omitempty"` // none: plain JSON
+	Introspects            *bool            `json:"introspection,omitempty"`
+	PKCE                   *bool            `json:"require_pkce,omitempty"`
+	LogoURI                *string          `json:"logo_uri,omitempty"`
+	PolicyURI              *string          `json:"policy_uri,omitempty"`
+	TermsURI               *string          `json:"tos_uri,omitempty"`
 }
 
+// unsigned, as a client's userinfo algorithm, is plain JSON: what there is when
+// nothing is registered (OpenID Connect Registration §2).
+const unsigned = "none"
+
 // NewClient is a client that was just added, with the secret that nobody can
-// read again. Secret is absent for a public client.
+// read again. Secret is absent for a public client, and for one that signs.
 type NewClient struct {
 	ClientView
 	Secret secret.Value
@@ -54,11 +65,13 @@ func (o *Operator) AddClient(ctx context.Context, id string, s ClientSettings) (
 		return NewClient{}, err
 	}
 	made := NewClient{}
-	if !c.Public {
+	if c.HasSecrets() {
 		made.Secret = client.NewSecret()
-		c.Rotate(made.Secret, time.Now())
+		if err := c.RotateSealed(made.Secret, o.Box, time.Now()); err != nil {
+			return NewClient{}, err
+		}
 	}
-	if err := o.ensureKey(ctx, c.IDTokenAlg); err != nil {
+	if err := o.ensureKeys(ctx, &c.IDTokenAlg, &c.UserinfoAlg); err != nil {
 		return NewClient{}, err
 	}
 	c, err := o.Clients.Create(ctx, c)
@@ -90,13 +103,13 @@ func (o *Operator) ShowClient(id string) (ClientView, error) {
 
 // SetClient changes what s names.
 func (o *Operator) SetClient(ctx context.Context, id string, s ClientSettings) (ClientView, error) {
-	if s.IDTokenAlg != nil {
+	if s.IDTokenAlg != nil || s.UserinfoAlg != nil {
 		if _, ok := o.Clients.Find(id); !ok {
 			return ClientView{}, noClient(id)
 		}
 		// Before the client names the algorithm: a sign-in in between would find
 		// nothing to sign with.
-		if err := o.ensureKey(ctx, *s.IDTokenAlg); err != nil {
+		if err := o.ensureKeys(ctx, s.IDTokenAlg, s.UserinfoAlg); err != nil {
 			return ClientView{}, err
 		}
 	}
@@ -115,11 +128,13 @@ func (o *Operator) RotateSecret(ctx context.Context, id string, revokeOld bool) 
 		if c.Public {
 			return invalid("client_id", "%q is a public client: it has no secret, and would not keep one", id)
 		}
+		if !c.HasSecrets() {
+			return invalid("client_id", "%q uses %s: it has no secret; its keys are its own to change", id, c.AuthMethod)
+		}
 		if revokeOld {
 			c.Secrets = nil
 		}
-		c.Rotate(made, time.Now())
-		return nil
+		return c.RotateSealed(made, o.Box, time.Now())
 	})
 	if err != nil {
 		return secret.Value{}, err
@@ -152,14 +167,22 @@ func (o *Operator) changeClient(ctx context.Context, id string, change func(*cli
 	return viewClient(c), nil
 }
 
-// ensureKey makes the first key of an algorithm that a client begins to use.
-func (o *Operator) ensureKey(ctx context.Context, alg string) error {
-	known, err := algorithm("id_token_alg", alg)
-	if err != nil {
-		return err
-	}
-	if err := o.Keys.Ensure(ctx, known); err != nil {
-		return fmt.Errorf("making the key that a client asks for: %w", err)
+// ensureKeys makes the first keys of the algorithms that a client begins to use.
+func (o *Operator) ensureKeys(ctx context.Context, idToken, userinfo *string) error {
+	for _, asked := range []struct {
+		field string
+		alg   *string
+	}{{"id_token_alg", idToken}, {"userinfo_alg", userinfo}} {
+		if asked.alg == nil || asked.field == "userinfo_alg" && (*asked.alg == "" || *asked.alg == unsigned) {
+			continue
+		}
+		known, err := algorithm(asked.field, *asked.alg)
+		if err != nil {
+			return err
+		}
+		if err := o.Keys.Ensure(ctx, known); err != nil {
+			return fmt.Errorf("making the key that a client asks for: %w", err)
+		}
 	}
 	return nil
 }
@@ -172,6 +195,11 @@ func (s ClientSettings) apply(c *client.Client) {
 	set(&c.Audience, s.Audience)
 	set(&c.Networks, s.Networks)
 	set(&c.IDTokenAlg, s.IDTokenAlg)
+	set(&c.UserinfoAlg, s.UserinfoAlg)
+	if c.UserinfoAlg == unsigned {
+		c.UserinfoAlg = ""
+	}
+	set(&c.Introspects, s.Introspects)
 	set(&c.PKCE, s.PKCE)
 	set(&c.LogoURI, s.LogoURI)
 	set(&c.PolicyURI, s.PolicyURI)
@@ -185,19 +213,33 @@ func (s ClientSettings) apply(c *client.Client) {
 
 // applyMethod keeps the method and what follows from it together: without a
 // method a client is public, has no secret and must use PKCE (RFC 9700 §2.1.1).
+// Whoever registers a client by its keys means them to be used.
 func (s ClientSettings) applyMethod(c *client.Client) {
-	if s.AuthMethod == nil {
-		return
+	s.applyKeys(c)
+	keyed := len(c.JWKS) > 0 || c.JWKSURI != ""
+	switch {
+	case s.AuthMethod != nil:
+		c.SetAuthMethod(*s.AuthMethod)
+	case c.AuthMethod == "" && keyed:
+		c.SetAuthMethod(client.AuthKeyJWT)
 	}
-	c.AuthMethod = *s.AuthMethod
-	c.Public = c.AuthMethod == client.AuthNone
-	if !c.Public {
-		return
-	}
-	c.Secrets = nil
-	if s.PKCE == nil {
+	set(&c.AuthSigningAlg, s.AuthSigningAlg)
+	if s.AuthMethod != nil && c.Public && s.PKCE == nil {
 		c.PKCE = true
 	}
+}
+
+// applyKeys lets the keys replace their place, and the other way round, when only
+// one of the two was said.
+func (s ClientSettings) applyKeys(c *client.Client) {
+	if s.JWKS != nil && s.JWKSURI == nil {
+		c.JWKSURI = ""
+	}
+	if s.JWKSURI != nil && s.JWKS == nil {
+		c.JWKS = nil
+	}
+	set(&c.JWKS, s.JWKS)
+	set(&c.JWKSURI, s.JWKSURI)
 }
 
 // applyGrants keeps the refresh setting and the refresh grant in step when only

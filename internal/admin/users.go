@@ -20,6 +20,7 @@ type UserSettings struct {
 	FamilyName    *string   `json:"family_name,omitempty"`
 	Roles         *[]string `json:"roles,omitempty"`
 	Groups        *[]string `json:"groups,omitempty"`
+	ProfileSettings
 }
 
 // AddUser adds a user. Without a password nobody signs in as them until one is
@@ -171,6 +172,9 @@ func (s UserSettings) apply(u *user.User) error {
 	}
 	if s.Groups != nil {
 		u.Groups = slices.Clone(*s.Groups)
+	}
+	if err := s.ProfileSettings.apply(u); err != nil {
+		return err
 	}
 	switch {
 	case s.EmailVerified == nil:

@@ -65,6 +65,7 @@ type App struct {
 	config   config.Config
 	log      *slog.Logger
 	store    store.Store
+	box      *seal.Box
 	seal     *seal.Ring
 	keys     *keys.Ring
 	clients  *client.Directory
@@ -138,6 +139,7 @@ func (a *App) openRings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.box = box
 	if a.seal, err = seal.OpenRing(ctx, a.store, box, a.log); err != nil {
 		return a.explainKey(err)
 	}
@@ -176,7 +178,7 @@ func (a *App) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	a.Operator = &admin.Operator{Clients: a.clients, Users: a.users, Passwords: hasher, Keys: a.keys, Ended: a.ended, Refusals: a.refusals}
+	a.Operator = &admin.Operator{Clients: a.clients, Users: a.users, Passwords: hasher, Keys: a.keys, Ended: a.ended, Refusals: a.refusals, Box: a.box}
 	a.adminAPI = adminapi.Handler(a.Operator, o.Version)
 	if a.server, err = a.newServer(look); err != nil {
 		return err

@@ -79,7 +79,7 @@ func (h *house) client(c client.Client) {
 	}
 	c.PKCE = true
 	c.IDTokenAlg = "ES256"
-	if !c.Public {
+	if !c.Public && c.AuthMethod != client.AuthKeyJWT {
 		c.Rotate(h.secret, testNow())
 	}
 	if _, err := h.Operator.Clients.Create(h.t.Context(), c); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/signet-id/signet/internal/assertion"
 	"github.com/signet-id/signet/internal/authn"
 	"github.com/signet-id/signet/internal/authn/password"
 	"github.com/signet-id/signet/internal/client"
@@ -21,6 +22,7 @@ import (
 	"github.com/signet-id/signet/internal/endpoint/userinfo"
 	"github.com/signet-id/signet/internal/httpd"
 	"github.com/signet-id/signet/internal/pages"
+	"github.com/signet-id/signet/internal/remote"
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/telemetry"
 	"github.com/signet-id/signet/internal/user"
@@ -54,6 +56,10 @@ func (a *App) mount(r rooms) error {
 	oauth.New(oauth.Options{
 		Issuer: a.config.Issuer, Base: r.base, Door: door, Seal: a.seal, Clients: a.clients, Mint: a.mint,
 		Pages: r.look, Log: a.log,
+		Assertions: assertion.New(assertion.Options{
+			Audience: []string{a.config.Issuer, a.config.Issuer + "/token"}, Box: a.box,
+			Fetch: remote.New(remote.Options{AllowPrivate: a.config.Clients.PrivateNetworks || a.config.Loopback()}),
+		}),
 		Refresh: oauth.RefreshPolicy{Lifetime: a.config.Tokens.RefreshLifetime, Window: a.config.Tokens.ReuseWindow},
 		Count:   counters.token, Refusals: a.refusals, Candid: a.config.Loopback(),
 	}).Mount(g)

@@ -116,6 +116,7 @@ func clientFacts(w *page, c admin.ClientView) {
 	w.fact("kind", strings.Join(kindOf(c), ", "))
 	w.fact("state", state(c.Disabled))
 	w.fact("authentication", c.AuthMethod)
+	keyFacts(w, c)
 	w.fact("grants", strings.Join(c.Grants, ", "))
 	w.fact("redirect URIs", strings.Join(c.RedirectURIs, "  "))
 	w.fact("after signing out", strings.Join(c.PostLogoutRedirectURIs, "  "))
@@ -125,6 +126,8 @@ func clientFacts(w *page, c admin.ClientView) {
 	w.fact("PKCE required", yesNo(c.PKCE))
 	w.fact("refresh", string(c.Refresh))
 	w.fact("ID tokens", c.IDTokenAlg)
+	w.fact("userinfo", cmp.Or(c.UserinfoAlg, "plain JSON"))
+	w.fact("introspection", yesNo(c.Introspects))
 	w.fact("logo", c.LogoURI)
 	w.fact("privacy policy", c.PolicyURI)
 	w.fact("terms", c.TermsURI)
@@ -157,7 +160,7 @@ func (p *program) clientSet() *cobra.Command {
 		}
 		return p.onClient(cmd.Context(), http.MethodPatch, args[0], "", settings, func(w *page, c admin.ClientView) {
 			w.line("Client %q was changed.", c.ID)
-			if !c.Public() && len(c.SecretsCreated) == 0 {
+			if c.HasSecrets() && len(c.SecretsCreated) == 0 {
 				w.line("It has no secret yet. Make one with: signet client rotate-secret %s", c.ID)
 			}
 		})

@@ -12,8 +12,10 @@ import (
 // clientFlags is a registration as flags; add and set share them.
 type clientFlags struct {
 	title, authMethod, idTokenAlg, pkce, refresh   string
+	userinfoAlg                                    string
+	jwks, jwksURI, authSigningAlg                  string
 	logo, policy, terms                            string
-	firstParty, thirdParty, public                 bool
+	firstParty, thirdParty, public, introspects    bool
 	redirects, signedOut, grants, scopes, audience []string
 	networks                                       []string
 }
@@ -30,8 +32,11 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 	set.StringArrayVar(&f.scopes, "scope", nil, "what it may ask for beyond OpenID Connect's own scopes; may be repeated")
 	set.StringArrayVar(&f.audience, "audience", nil, "a service that its access tokens may be for, the first by default; may be repeated")
 	set.StringArrayVar(&f.networks, "network", nil, "a CIDR that its token requests must come from; may be repeated")
-	set.StringVar(&f.authMethod, "auth-method", "", "client_secret_basic, client_secret_post or none")
+	set.StringVar(&f.authMethod, "auth-method", "", "client_secret_basic, client_secret_post, private_key_jwt, client_secret_jwt or none")
+	f.addKeys(set)
 	set.StringVar(&f.idTokenAlg, "id-token-alg", "", "ES256 (the default), EdDSA, RS256 or PS256")
+	set.StringVar(&f.userinfoAlg, "userinfo-alg", "", "sign userinfo answers: ES256, EdDSA, RS256, PS256, or none for plain JSON (the default)")
+	set.BoolVar(&f.introspects, "introspect", false, "it may ask about tokens: its own, and those for one of its audiences")
 	set.StringVar(&f.pkce, "pkce", "", "required (the default) or optional")
 	set.StringVar(&f.refresh, "refresh", "", "refresh tokens end with the session (session, the default), survive it (offline), or are not given (none)")
 	set.StringVar(&f.logo, "logo-uri", "", "an image for the sign-in page")
@@ -52,11 +57,16 @@ func (f *clientFlags) settings(cmd *cobra.Command) (admin.ClientSettings, error)
 		Audience:               saidList(cmd, "audience", f.audience),
 		Networks:               saidList(cmd, "network", f.networks),
 		IDTokenAlg:             said(cmd, "id-token-alg", f.idTokenAlg),
+		UserinfoAlg:            said(cmd, "userinfo-alg", f.userinfoAlg),
+		Introspects:            said(cmd, "introspect", f.introspects),
 		Refresh:                said(cmd, "refresh", client.Refresh(f.refresh)),
 		PKCE:                   said(cmd, "pkce", f.pkce == "required"),
 		LogoURI:                said(cmd, "logo-uri", f.logo),
 		PolicyURI:              said(cmd, "policy-uri", f.policy),
 		TermsURI:               said(cmd, "tos-uri", f.terms),
+	}
+	if err := f.keySettings(cmd, &s); err != nil {
+		return s, err
 	}
 	if cmd.Flags().Changed("pkce") && f.pkce != "required" && f.pkce != "optional" {
 		return s, usage("--pkce: write required or optional", "")

@@ -20,7 +20,7 @@ func (p *program) explainCommand() *cobra.Command {
 			"running server remembers the latest refusals until it stops.",
 		Args: takes("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withOperator(cmd.Context(), func(o *operator) error {
+			return p.withServer(cmd.Context(), "only a running server remembers what it refused", func(o *operator) error {
 				var e refusal.Entry
 				if err := o.do(cmd.Context(), http.MethodGet, "/refusals/"+url.PathEscape(args[0]), nil, &e); err != nil {
 					return err

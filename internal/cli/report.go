@@ -93,13 +93,17 @@ func argumentName(cmd *cobra.Command, field string) string {
 	if field == "" {
 		return ""
 	}
-	flag := strings.ReplaceAll(field, "_", "-")
+	flag := strings.NewReplacer("_", "-", ".", "-").Replace(field)
 	switch field {
 	case "client_name":
 		flag = "title"
 	case "roles", "groups":
 		flag = strings.TrimSuffix(field, "s")
-	case "client_id", "login", "user", "subject", "password", "key", "alg":
+	case "phone_number", "phone_number_verified":
+		flag = strings.Replace(flag, "-number", "", 1)
+	case "address.street_address":
+		flag = "address-street"
+	case "client_id", "login", "user", "subject", "password", "key", "alg", "id":
 		return ""
 	}
 	if cmd != nil && cmd.Flags().Lookup(flag) != nil {

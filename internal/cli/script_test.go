@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -91,6 +93,7 @@ func TestScripts(t *testing.T) {
 			"secret": keepSecret,
 			"hidden": hidden,
 			"newer":  makeNewer,
+			"refuse": beRefused,
 		},
 	})
 }
@@ -160,6 +163,35 @@ func makeNewer(ts *testscript.TestScript, neg bool, args []string) {
 		return tx.Bucket([]byte("meta")).Put([]byte("format"), binary.BigEndian.AppendUint64(nil, 99))
 	}))
 	ts.Check(db.Close())
+}
+
+// refuse LOG NAME sends the server that writes LOG a request of the client shop
+// that it must refuse, and keeps the refusal's id as $NAME.
+func beRefused(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: refuse LOG NAME")
+	}
+	served := regexp.MustCompile(`is served on (127\.0\.0\.1:[0-9]+)`).FindStringSubmatch(ts.ReadFile(args[0]))
+	if served == nil {
+		ts.Fatalf("%s does not say where it is served", args[0])
+	}
+	q := url.Values{
+		"client_id": {"shop"}, "redirect_uri": {"https://shop.example.com/callback"}, "response_type": {"code"},
+		"scope": {"openid"}, "prompt": {"nag"}, "login_hint": {"somebody"},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+	}
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+served[1]+"/authorize?"+q.Encode(), nil)
+	ts.Check(err)
+	res, err := http.DefaultTransport.RoundTrip(r)
+	ts.Check(err)
+	ts.Check(res.Body.Close())
+	to, err := res.Location()
+	ts.Check(err)
+	id := regexp.MustCompile(`\[([A-Z0-9]+)\]$`).FindStringSubmatch(to.Query().Get("error_description"))
+	if id == nil {
+		ts.Fatalf("no id in %s", to)
+	}
+	ts.Setenv(args[1], id[1])
 }
 
 // Whatever is asked for is printed as JSON or not at all: a program that reads

@@ -37,6 +37,9 @@ func (p *program) withOperator(ctx context.Context, work func(*operator) error) 
 		return err
 	}
 	o, err := p.connect(ctx, cfg)
+	if o == nil && err == nil {
+		o, err = p.openStore(ctx, cfg)
+	}
 	if err != nil {
 		return err
 	}
@@ -44,6 +47,26 @@ func (p *program) withOperator(ctx context.Context, work func(*operator) error) 
 	return work(o)
 }
 
+// withServer is withOperator for what is in no store: it needs the server that
+// runs.
+func (p *program) withServer(ctx context.Context, why string, work func(*operator) error) (err error) {
+	cfg, err := p.config()
+	if err != nil {
+		return err
+	}
+	o, err := p.connect(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if o == nil {
+		return withHint(fault.New(fault.Unavailable, "no server answers at %s, and %s", cfg.SocketPath(), why),
+			"run this command on the server's machine, as the user that it runs as, with its --config")
+	}
+	defer func() { err = errors.Join(err, o.close()) }()
+	return work(o)
+}
+
+// connect reaches the server that runs; there is no operator when none does.
 func (p *program) connect(ctx context.Context, cfg config.Config) (*operator, error) {
 	socket := cfg.SocketPath()
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -59,7 +82,7 @@ func (p *program) connect(ctx context.Context, cfg config.Config) (*operator, er
 			close: func() error { over.CloseIdleConnections(); return nil },
 		}, nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
-		return p.openStore(ctx, cfg) // no server, or the socket of one that was killed
+		return nil, nil // no server, or the socket of one that was killed
 	case errors.Is(err, fs.ErrPermission):
 		return nil, withHint(fault.Wrap(fault.Denied, err, "the server's socket %s may not be opened by this user", socket),
 			"run this command as the user that the server runs as")

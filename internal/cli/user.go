@@ -21,37 +21,6 @@ func (p *program) userCommand() *cobra.Command {
 	))
 }
 
-// userFlags is what is said of a user; add and set share them.
-type userFlags struct {
-	login, email, name, given, family string
-	verified                          bool
-	roles, groups                     []string
-}
-
-func (f *userFlags) add(cmd *cobra.Command) {
-	set := cmd.Flags()
-	set.StringVar(&f.email, "email", "", "the e-mail address")
-	set.BoolVar(&f.verified, "email-verified", false, "the address is known to be theirs")
-	set.StringVar(&f.name, "name", "", "the full name, as people write it")
-	set.StringVar(&f.given, "given-name", "", "the given name")
-	set.StringVar(&f.family, "family-name", "", "the family name")
-	set.StringArrayVar(&f.roles, "role", nil, "a role that services see; may be repeated")
-	set.StringArrayVar(&f.groups, "group", nil, "a group that services see; may be repeated")
-}
-
-func (f *userFlags) settings(cmd *cobra.Command) admin.UserSettings {
-	return admin.UserSettings{
-		Login:         said(cmd, "login", f.login),
-		Email:         said(cmd, "email", f.email),
-		EmailVerified: said(cmd, "email-verified", f.verified),
-		Name:          said(cmd, "name", f.name),
-		GivenName:     said(cmd, "given-name", f.given),
-		FamilyName:    said(cmd, "family-name", f.family),
-		Roles:         saidList(cmd, "role", f.roles),
-		Groups:        saidList(cmd, "group", f.groups),
-	}
-}
-
 func (p *program) userAdd() *cobra.Command {
 	var flags userFlags
 	var password passwordFlags
@@ -154,6 +123,7 @@ func userFacts(w *page, u admin.UserView) {
 	w.fact("name", u.Name)
 	w.fact("given name", u.GivenName)
 	w.fact("family name", u.FamilyName)
+	profileFacts(w, u)
 	if u.Email != "" {
 		w.fact("e-mail", u.Email)
 		w.fact("verified", yesNo(u.EmailVerified))

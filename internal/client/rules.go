@@ -128,7 +128,15 @@ func checkKeys(c Client) error {
 			return invalid("auth_method", "the secret of a client is kept sealed exactly when it uses %s", AuthSecretJWT)
 		}
 	}
-	return cmp.Or(checkJWKS(c), checkLink("jwks_uri", c.JWKSURI))
+	return cmp.Or(checkJWKS(c), checkLink("jwks_uri", c.JWKSURI), checkFetched("jwks_uri", c.JWKSURI))
+}
+
+// checkFetched refuses of a link what this server would not ask for.
+func checkFetched(field, raw string) error {
+	if u, err := url.Parse(raw); err != nil || u.User != nil || strings.Contains(raw, "#") {
+		return invalid(field, "%q must not carry a user name, password or fragment", raw)
+	}
+	return nil
 }
 
 // checkJWKS is stricter than reading a stranger's set is: an operator at the
@@ -145,7 +153,7 @@ func checkJWKS(c Client) error {
 		err = errors.Join(broken...)
 	}
 	if err != nil {
-		return invalid("jwks", "can't be used: %v", err)
+		return invalid("jwks", "can't be used: %s", err.Error())
 	}
 	fits := func(k Key) bool { return slices.ContainsFunc(c.AssertionAlgs(), k.Signs) }
 	if c.AuthMethod == AuthKeyJWT && !slices.ContainsFunc(keys, fits) {

@@ -40,6 +40,7 @@ type Config struct {
 	Tokens    Tokens
 	Sessions  Sessions
 	Passwords Passwords
+	Clients   Clients
 	Security  Security
 	Scopes    map[string]string // API scope → what a person reads about it
 	Log       Log
@@ -107,6 +108,11 @@ type Passwords struct {
 // Security is what the host says to those who look for flaws.
 type Security struct {
 	Contact string // empty: it says nothing
+}
+
+// Clients is what this server may do on behalf of its clients.
+type Clients struct {
+	PrivateNetworks bool
 }
 
 // Log is what the log looks like.

@@ -33,7 +33,7 @@ func (e entry) env() string {
 // table is every key, in the order of the file and of the manual.
 func table() []entry {
 	return slices.Concat(identityKeys(), httpKeys(), operatorKeys(), signingKeys(),
-		tokenKeys(), sessionKeys(), passwordKeys(), finalKeys())
+		tokenKeys(), sessionKeys(), passwordKeys(), clientKeys(), finalKeys())
 }
 
 func identityKeys() []entry {
@@ -245,6 +245,17 @@ func passwordKeys() []entry {
 			example: "3",
 			min:     "1", max: "20",
 			field: func(c *Config) any { return &c.Passwords.Time },
+		},
+	}
+}
+
+func clientKeys() []entry {
+	return []entry{
+		{
+			key:     "clients.private_networks",
+			doc:     "Whether the addresses that clients name, such as jwks_uri, may lie in private networks or on this machine. Leave it false where clients belong to others: each could make this server look around in your network.",
+			example: "true",
+			field:   func(c *Config) any { return &c.Clients.PrivateNetworks },
 		},
 	}
 }

@@ -123,6 +123,15 @@ func parseText(text string) (string, error) {
 	return text, nil
 }
 
+// parseBool takes the two words of YAML 1.2, and none of the others that mean yes in one
+// place and a text in another.
+func parseBool(text string) (bool, error) {
+	if text != "true" && text != "false" {
+		return false, fmt.Errorf("%q is neither true nor false", text)
+	}
+	return text == "true", nil
+}
+
 func parseLevel(text string) (slog.Level, error) {
 	for _, l := range levels() {
 		if text == showLevel(l) {
@@ -162,6 +171,8 @@ func setScalar(field any, text string) error {
 			}
 			return n, nil
 		})
+	case *bool:
+		return parse(f, text, parseBool)
 	case *time.Duration:
 		return parse(f, text, parseDuration)
 	case *Size:
@@ -218,6 +229,8 @@ func texts(field any) []string {
 		return nonEmpty(*f)
 	case *int:
 		return []string{strconv.Itoa(*f)}
+	case *bool:
+		return []string{strconv.FormatBool(*f)}
 	case *time.Duration:
 		return []string{showDuration(*f)}
 	case *Size:
@@ -250,6 +263,8 @@ func shape(field any) (name, hint string) {
 		return "line of text", "write one line of text"
 	case *int:
 		return "whole number", "write a whole number, such as 2"
+	case *bool:
+		return "yes or no", "write true or false"
 	case *time.Duration:
 		return "duration", "write a number with a unit, such as 90s, 10m, 12h or 30d"
 	case *Size:

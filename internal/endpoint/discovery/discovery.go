@@ -66,6 +66,9 @@ type metadata struct {
 	RevocationAuth      []string `json:"revocation_endpoint_auth_methods_supported"`
 	IntrospectionAuth   []string `json:"introspection_endpoint_auth_methods_supported"`
 	AuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	AuthAlgs            []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationAlgs      []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAlgs   []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 	ChallengeMethods    []string `json:"code_challenge_methods_supported"`
 	Claims              []string `json:"claims_supported"`
 	ClaimTypes          []string `json:"claim_types_supported"`
@@ -82,7 +85,8 @@ type metadata struct {
 // New writes the documents.
 func New(o Options) (*Handler, error) {
 	algs := []string{string(keys.RS256), string(keys.ES256), string(keys.EdDSA), string(keys.PS256)}
-	methods := []string{"client_secret_basic", "client_secret_post", "none"}
+	methods := []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt", "none"}
+	assertionAlgs := append([]string{"HS256"}, algs...)
 	raw, err := json.Marshal(metadata{
 		Issuer: o.Issuer, Authorization: o.Issuer + "/authorize", Token: o.Issuer + "/token",
 		Userinfo: o.Issuer + "/userinfo", JWKS: o.Issuer + "/jwks", EndSession: o.Issuer + "/logout",
@@ -90,6 +94,7 @@ func New(o Options) (*Handler, error) {
 		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"},
 		Subjects:   []string{"public"}, IDTokenAlgs: algs, UserinfoAlgs: algs,
 		Revocation: o.Issuer + "/revoke", Introspection: o.Issuer + "/introspect",
+		AuthAlgs: assertionAlgs, RevocationAlgs: assertionAlgs, IntrospectionAlgs: assertionAlgs,
 		RevocationAuth: methods, IntrospectionAuth: methods[:len(methods)-1], // not none: an anonymous client may not ask
 		AuthMethods:      methods,
 		ChallengeMethods: []string{"S256"}, Claims: o.Claims, ClaimTypes: []string{"normal"},

@@ -3,14 +3,17 @@ package oauth
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ory/fosite"
 
+	"github.com/signet-id/signet/internal/assertion"
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/refusal"
 )
@@ -30,7 +33,7 @@ func (h *Handler) authenticateClient(ctx context.Context, r *http.Request, form 
 }
 
 // caller finds out which client sends a request from address (RFC 6749 §2.3).
-func (h *Handler) caller(_ context.Context, r *http.Request, form url.Values, address netip.Addr) (client.Client, error) {
+func (h *Handler) caller(ctx context.Context, r *http.Request, form url.Values, address netip.Addr) (client.Client, error) {
 	p, err := presentedBy(r, form)
 	if err != nil {
 		return client.Client{}, err
@@ -46,35 +49,53 @@ func (h *Handler) caller(_ context.Context, r *http.Request, form url.Values, ad
 		return deny("no such client: " + printable(p.id))
 	case c.Disabled:
 		return deny("client is disabled: " + c.ID)
+	case !c.AllowsAddress(address):
+		return deny(c.ID + " may not call from " + address.String())
+	case p.assertion != "" && (c.AuthMethod == client.AuthKeyJWT || c.AuthMethod == client.AuthSecretJWT):
+		return c, h.spend(ctx, c, p.assertion)
 	case p.method != c.AuthMethod:
 		return deny(c.ID + " is registered for " + c.AuthMethod + " and used " + p.method)
 	case p.method != client.AuthNone && !c.CheckSecret(p.secret):
 		return deny("wrong secret for " + c.ID)
-	case !c.AllowsAddress(address):
-		return deny(c.ID + " may not call from " + address.String())
 	}
 	return c, nil
 }
 
+// spend judges an assertion and uses it up, by one Commit: of any number of
+// requests that carry it one goes on, on whichever node (RFC 7523 §3, jti).
+func (h *Handler) spend(ctx context.Context, c client.Client, raw string) error {
+	accepted, err := h.Assertions.Judge(ctx, c, raw, time.Now())
+	if err != nil {
+		return err
+	}
+	if _, err := h.Door.Store.Commit(ctx, accepted.Op); err != nil {
+		return fmt.Errorf("spending an assertion: %w", accepted.Explain(err))
+	}
+	return nil
+}
+
 // credentials are what a token request says about its sender.
-type credentials struct{ id, secret, method string }
+type credentials struct{ id, secret, method, assertion string }
 
 // presentedBy reads the credentials. More than one method in one request is
 // refused (RFC 6749 §2.3).
 func presentedBy(r *http.Request, form url.Values) (credentials, error) {
 	header := r.Header.Values("Authorization")
 	_, inForm := form["client_secret"]
+	_, asserted := form["client_assertion"]
 	switch {
-	case len(header) > 1 || (len(header) == 1 && inForm):
-		return credentials{}, refuse(refusal.ClientAuthenticatedTwice, "the client authenticated more than once: use the Authorization header or client_secret, not both")
+	case len(header) > 1 || (len(header) == 1 && inForm) || (asserted && (inForm || len(header) > 0)):
+		return credentials{}, refuse(refusal.ClientAuthenticatedTwice, "the client authenticated more than once: use the Authorization header, client_secret or client_assertion, one of them")
+	case asserted:
+		return byAssertion(form)
 	case len(header) == 1:
 		return basic(header[0], form.Get("client_id"))
 	case form.Get("client_id") == "":
 		return credentials{}, refuse(refusal.ClientMissing, "the request names no client: authenticate with HTTP Basic, or send client_id")
 	case inForm:
-		return credentials{form.Get("client_id"), form.Get("client_secret"), client.AuthPost}, nil
+		return credentials{id: form.Get("client_id"), secret: form.Get("client_secret"), method: client.AuthPost}, nil
 	default:
-		return credentials{form.Get("client_id"), "", client.AuthNone}, nil
+		return credentials{id: form.Get("client_id"), method: client.AuthNone}, nil
 	}
 }
 
@@ -102,7 +123,23 @@ func basic(header, inForm string) (credentials, error) {
 	if inForm != "" && inForm != id {
 		return credentials{}, refuse(refusal.ClientAuthenticatedTwice, "client_id and the Authorization header name different clients")
 	}
-	return credentials{id, secret, client.AuthBasic}, nil
+	return credentials{id: id, secret: secret, method: client.AuthBasic}, nil
+}
+
+// byAssertion reads who an assertion says it is from (RFC 7521 §4.2: client_id is
+// optional beside it). Nothing of it is believed yet.
+func byAssertion(form url.Values) (credentials, error) {
+	if form.Get("client_assertion_type") != assertion.Type {
+		return credentials{}, refuse(refusal.ClientAuthentication, "client_assertion_type must be %s", assertion.Type)
+	}
+	id, err := assertion.ClientID(form.Get("client_assertion"))
+	if err != nil {
+		return credentials{}, err
+	}
+	if named := form.Get("client_id"); named != "" && named != id {
+		return credentials{}, refuse(refusal.ClientAuthenticatedTwice, "client_id and the assertion name different clients")
+	}
+	return credentials{id: id, method: "client_assertion", assertion: form.Get("client_assertion")}, nil
 }
 
 // errText is a cause that is only text.

@@ -34,15 +34,14 @@ func TestTheWaysInWhichAClientSaysWhoItIs(t *testing.T) {
 		form   url.Values
 		want   credentials
 	}{
-		"Basic":                    {basicHeader("orders:s3cret"), nil, credentials{"orders", "s3cret", client.AuthBasic}},
-		"basic, in any case":       {"bAsIc" + basicHeader("orders:s3cret")[5:], nil, credentials{"orders", "s3cret", client.AuthBasic}},
-		"Basic, urlencoded":        {basicHeader("a%3Ab%2Bc:p%25+%C3%BC%3A"), nil, credentials{"a:b+c", "p% ü:", client.AuthBasic}},
-		"Basic, colons within":     {basicHeader("orders:a:b"), nil, credentials{"orders", "a:b", client.AuthBasic}},
-		"Basic, no secret":         {basicHeader("orders:"), nil, credentials{"orders", "", client.AuthBasic}},
-		"Basic and the same id":    {basicHeader("orders:s3cret"), url.Values{"client_id": {"orders"}}, credentials{"orders", "s3cret", client.AuthBasic}},
-		"a secret in the body":     {"", url.Values{"client_id": {"orders"}, "client_secret": {"s3cret"}}, credentials{"orders", "s3cret", client.AuthPost}},
-		"a public client's id":     {"", url.Values{"client_id": {"app"}}, credentials{"app", "", client.AuthNone}},
-		"assertions are not known": {"", url.Values{"client_id": {"app"}, "client_assertion": {"x"}}, credentials{"app", "", client.AuthNone}},
+		"Basic":                 {basicHeader("orders:s3cret"), nil, credentials{id: "orders", secret: "s3cret", method: client.AuthBasic}},
+		"basic, in any case":    {"bAsIc" + basicHeader("orders:s3cret")[5:], nil, credentials{id: "orders", secret: "s3cret", method: client.AuthBasic}},
+		"Basic, urlencoded":     {basicHeader("a%3Ab%2Bc:p%25+%C3%BC%3A"), nil, credentials{id: "a:b+c", secret: "p% ü:", method: client.AuthBasic}},
+		"Basic, colons within":  {basicHeader("orders:a:b"), nil, credentials{id: "orders", secret: "a:b", method: client.AuthBasic}},
+		"Basic, no secret":      {basicHeader("orders:"), nil, credentials{id: "orders", secret: "", method: client.AuthBasic}},
+		"Basic and the same id": {basicHeader("orders:s3cret"), url.Values{"client_id": {"orders"}}, credentials{id: "orders", secret: "s3cret", method: client.AuthBasic}},
+		"a secret in the body":  {"", url.Values{"client_id": {"orders"}, "client_secret": {"s3cret"}}, credentials{id: "orders", secret: "s3cret", method: client.AuthPost}},
+		"a public client's id":  {"", url.Values{"client_id": {"app"}}, credentials{id: "app", secret: "", method: client.AuthNone}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := tokenCall(t)

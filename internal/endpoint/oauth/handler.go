@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/ory/fosite"
 
+	"github.com/signet-id/signet/internal/assertion"
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/refusal"
@@ -29,16 +30,17 @@ type Handler struct {
 
 // Options are what the endpoints need.
 type Options struct {
-	Issuer   string
-	Base     string // the issuer's path, "" for none
-	Door     visitor.Door
-	Seal     *seal.Ring
-	Clients  *client.Directory
-	Mint     *token.Mint
-	Refresh  RefreshPolicy
-	Pages    *pages.Pages
-	Log      *slog.Logger
-	Refusals *refusal.Log
+	Issuer     string
+	Base       string // the issuer's path, "" for none
+	Door       visitor.Door
+	Seal       *seal.Ring
+	Clients    *client.Directory
+	Assertions *assertion.Authenticator
+	Mint       *token.Mint
+	Refresh    RefreshPolicy
+	Pages      *pages.Pages
+	Log        *slog.Logger
+	Refusals   *refusal.Log
 	// Candid shows developers on error pages what was registered against what was
 	// sent: for a loopback issuer only.
 	Candid bool

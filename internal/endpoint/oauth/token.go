@@ -100,6 +100,7 @@ func tokenRequest(r *http.Request, form url.Values) *http.Request {
 	seen := url.Values{}
 	for _, name := range []string{
 		"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "client_id", "client_secret",
+		"client_assertion", "client_assertion_type",
 	} {
 		if v, ok := form[name]; ok {
 			seen[name] = v
