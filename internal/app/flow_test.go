@@ -315,3 +315,14 @@ func TestTheOperatorsSocketIsClosedToOthersFromTheFirstMoment(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+func TestAPasswordInTheURLSignsNobodyIn(t *testing.T) {
+	h := open(t)
+	b := h.browser()
+	page := b.get(b.get(authorize(asks("orders"))).location(t).String())
+	inURL := url.Values{"login": {"alice"}, "password": {password}}
+	got := b.post("/signin?"+inURL.Encode(), url.Values{"journey": {hidden(t, page.body)}})
+	if got.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("signed in by the URL: %d", got.StatusCode)
+	}
+}

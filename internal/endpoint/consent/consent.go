@@ -102,11 +102,11 @@ func (h *Handler) ask(c echo.Context) error {
 }
 
 func (h *Handler) answer(c echo.Context) error {
-	q, err := h.read(c, c.FormValue("journey"))
+	q, err := h.read(c, c.Request().PostFormValue("journey"))
 	if err != nil {
 		return err
 	}
-	switch c.FormValue("answer") {
+	switch c.Request().PostFormValue("answer") {
 	case "accept":
 		op, err := q.given.Widen(q.scopes, time.Now()).Put(q.user.Subject, q.client.ID)
 		if err != nil {

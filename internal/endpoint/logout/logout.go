@@ -108,11 +108,11 @@ func (h *Handler) ask(c echo.Context) error {
 // confirmed takes the answer of the page. A client's own POST comes from another
 // site, without our cookie (SameSite=Lax); sent on as a GET it has it.
 func (h *Handler) confirmed(c echo.Context) error {
-	sealed := c.FormValue("request")
+	sealed := c.Request().PostFormValue("request")
 	if sealed == "" {
 		onward := url.Values{}
 		for _, name := range parameters() {
-			if v := c.FormValue(name); v != "" {
+			if v := c.Request().PostFormValue(name); v != "" {
 				onward.Set(name, v)
 			}
 		}

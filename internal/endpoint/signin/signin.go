@@ -103,12 +103,12 @@ func (h *Handler) show(c echo.Context, status int, j journey.Journey, sealed str
 
 // answer takes what the person chose on the page.
 func (h *Handler) answer(c echo.Context) error {
-	sealed := c.FormValue("journey")
+	sealed := c.Request().PostFormValue("journey")
 	j, err := h.open(c, sealed)
 	if err != nil {
 		return err
 	}
-	if c.FormValue("action") == "cancel" && j.ClientID() != "" {
+	if c.Request().PostFormValue("action") == "cancel" && j.ClientID() != "" {
 		j.Refused = "access_denied"
 		return h.goOn(c, j)
 	}
@@ -130,13 +130,13 @@ func (h *Handler) answer(c echo.Context) error {
 // of the sign-in.
 func (h *Handler) authenticate(c echo.Context) (password.SignedIn, []store.Op, error) {
 	ctx := c.Request().Context()
-	if login := c.FormValue("persona"); login != "" {
+	if login := c.Request().PostFormValue("persona"); login != "" {
 		in, err := h.persona(ctx, login)
 		return in, nil, err
 	}
 	address, _ := netip.ParseAddr(c.RealIP())
-	typed := c.FormValue("password")
-	in, err := h.Passwords.SignIn(ctx, c.FormValue("login"), typed, address)
+	typed := c.Request().PostFormValue("password")
+	in, err := h.Passwords.SignIn(ctx, c.Request().PostFormValue("login"), typed, address)
 	if err != nil || !in.Rehash {
 		return in, nil, err
 	}
@@ -159,7 +159,7 @@ func (h *Handler) persona(ctx context.Context, login string) (password.SignedIn,
 
 // again shows the page with what to do about a failed attempt.
 func (h *Handler) again(c echo.Context, j journey.Journey, sealed string, err error) error {
-	page := pages.SignIn{Login: c.FormValue("login")}
+	page := pages.SignIn{Login: c.Request().PostFormValue("login")}
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated:
 		_, page.Problem = fault.Public(err)
