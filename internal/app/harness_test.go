@@ -53,6 +53,8 @@ func open(t *testing.T, change ...func(*config.Config, *app.Options)) *house {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
+	// What a hash costs is tested where hashes are; here there are hundreds.
+	cfg.Passwords.Memory, cfg.Passwords.Time = 8*config.KiB, 1
 	a, err := app.New(t.Context(), cfg, options)
 	if err != nil {
 		t.Fatal(err)
