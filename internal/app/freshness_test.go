@@ -192,3 +192,18 @@ func TestPromptConsentAsksAgainAndOfflineAccessIsGranted(t *testing.T) {
 		t.Errorf("without the prompt the answer is forgotten: %s", u)
 	}
 }
+
+// The attacker's browser has a journey cookie too, of another journey: login CSRF.
+func TestAJourneyIsNotCarriedOnInABrowserWithAJourneyOfItsOwn(t *testing.T) {
+	h := open(t)
+	attacker, victim := h.browser(), h.browser()
+	page := attacker.get(attacker.get(authorize(asks("orders"))).location(t).String())
+	victim.get(authorize(asks("orders")))
+	form := url.Values{"journey": {hidden(t, page.body)}, "login": {"alice"}, "password": {password}}
+	if got := victim.post("/signin", form); got.StatusCode != http.StatusBadRequest || len(got.Cookies()) != 0 {
+		t.Errorf("signed in: %d %v", got.StatusCode, got.Cookies())
+	}
+	if got := victim.get("/authorize/resume?" + url.Values{"journey": {hidden(t, page.body)}}.Encode()); got.StatusCode != http.StatusBadRequest {
+		t.Errorf("resumed: %d", got.StatusCode)
+	}
+}

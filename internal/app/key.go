@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -41,6 +42,13 @@ func (a *App) encryptionKey(ctx context.Context) ([]byte, error) {
 		return seal.ParseKey(text)
 	}
 	path := a.config.KeyFilePath()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		// A new key would open nothing, and would stand where the lost one belongs.
+		if sealed, err := seal.Sealed(ctx, a.store); err != nil || sealed {
+			return nil, fault.Wrap(fault.Invalid, err,
+				"the store %s is sealed, and the key file %s is missing; restore it from its backup. Nothing was changed", a.config.StorePath(), path)
+		}
+	}
 	key, made, err := seal.LoadOrMakeKey(path)
 	if made {
 		a.log.WarnContext(ctx, "made a key-encryption key; back it up apart from the store, which is worth little without it",

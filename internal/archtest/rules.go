@@ -83,7 +83,7 @@ func floors() []Floor {
 		{"persistence", []string{"internal/store/..."}},
 		{"ground", []string{
 			"internal/fault", "internal/ident", "internal/secret", "internal/config/...", "internal/telemetry/...", "internal/refusal",
-			"internal/archtest", "templates/...", "pkg/verify/...", "pkg/sso/...",
+			"internal/archtest", "internal/docstest", "templates/...", "pkg/verify/...", "pkg/sso/...",
 		}},
 	}
 }

@@ -100,7 +100,7 @@ type Sessions struct {
 
 // Passwords is the cost of argon2id.
 type Passwords struct {
-	Concurrency int // 0: the number of CPUs
+	Concurrency int // 0: one less than there are processors
 	Memory      Size
 	Time        int
 }

@@ -173,7 +173,7 @@ func tokenKeys() []entry {
 	return []entry{
 		{
 			key:     "tokens.access_lifetime",
-			doc:     "How long an access token lives. Endings reach connected services at once; this bounds how long a service that hears of nothing goes on believing.",
+			doc:     "How long an access token lives. It bounds how long a service goes on believing a token whose session has ended.",
 			example: "5m",
 			min:     "1m", max: "1h",
 			field: func(c *Config) any { return &c.Tokens.AccessLifetime },
@@ -228,7 +228,7 @@ func passwordKeys() []entry {
 	return []entry{
 		{
 			key:     "passwords.concurrency",
-			doc:     "How many password hashes run at once, each using passwords.memory, so that a storm of sign-ins never starves token requests. 0 means the number of CPUs.",
+			doc:     "How many password hashes run at once, each using passwords.memory, so that a storm of sign-ins never starves token requests. 0 means one less than there are processors, and at least one.",
 			example: "4",
 			min:     "0", max: "1024",
 			field: func(c *Config) any { return &c.Passwords.Concurrency },

@@ -148,7 +148,11 @@ func TestAGrantThatIsRefreshedNowAndThenLivesForYears(t *testing.T) {
 		ring := newRing(t, newStore(t))
 		running := make(chan error, 1)
 		go func() { running <- ring.Run(t.Context()) }()
-		t.Cleanup(func() { <-running })
+		t.Cleanup(func() {
+			if err := <-running; err != nil {
+				t.Error(err)
+			}
+		})
 		g := newGrant(ring)
 		token := refreshToken(t, ring, g)
 		for refreshed := range 12 {

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"runtime"
 
 	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/store"
 )
 
 // ParseKey reads a key-encryption key as people keep it: 32 bytes as base64
@@ -31,6 +33,16 @@ func ParseKey(text []byte) ([]byte, error) {
 	}
 	return nil, fault.New(fault.Invalid,
 		"the key-encryption key must be 32 bytes, as base64 or hex; make one with: openssl rand -base64 32")
+}
+
+// Sealed reports whether the store holds keys that some key-encryption key seals:
+// then that key must be found, and a new one would open nothing.
+func Sealed(ctx context.Context, s store.Store) (bool, error) {
+	recs, err := s.Get(ctx, recordKey)
+	if err != nil {
+		return false, fmt.Errorf("reading the seal keys: %w", err)
+	}
+	return recs[0].Exists(), nil
 }
 
 // LoadOrMakeKey reads the key-encryption key in the file at path, or makes the

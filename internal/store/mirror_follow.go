@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -27,7 +28,7 @@ func (m *Mirror[T]) run(life context.Context, w subscription) {
 		if life.Err() != nil || errors.Is(err, ErrClosed) {
 			return
 		}
-		m.logger.Warn("a copy of the store lost touch; the old one serves while it is loaded anew", "error", err)
+		m.logger.WarnContext(life, "a copy of the store lost touch; the old one serves while it is loaded anew", slog.Any("error", err))
 		if w, err = m.reconnect(life); err != nil {
 			return
 		}
@@ -48,7 +49,7 @@ func (m *Mirror[T]) reconnect(life context.Context) (subscription, error) {
 		if err == nil || life.Err() != nil || errors.Is(err, ErrClosed) {
 			return w, err
 		}
-		m.logger.Warn("loading a copy of the store; trying again", "error", err)
+		m.logger.WarnContext(life, "loading a copy of the store; trying again", slog.Any("error", err))
 	}
 }
 

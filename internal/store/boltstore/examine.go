@@ -56,7 +56,7 @@ func explain(path string, err error) error {
 	if cannot != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	if bad := inspect(f); bad != nil {
 		return damaged(path, bad)
 	}
