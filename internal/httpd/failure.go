@@ -28,6 +28,10 @@ type Failure struct {
 // number is nginx's, and nobody receives it.
 const statusGone = 499
 
+// soon is when to come back to a server whose part is away and does not say for
+// how long (RFC 9110 §10.2.3).
+const soon = 5 * time.Second
+
 // FailureOf is the one table from errors to last-resort answers. Endpoints with
 // a wire language of their own (OAuth, userinfo) have their own tables and never
 // come here.
@@ -44,6 +48,9 @@ func FailureOf(err error) Failure {
 		_, f.Message = fault.Public(err)
 	}
 	f.RetryAfter = fault.RetryAfter(err)
+	if f.Status == http.StatusServiceUnavailable && f.RetryAfter == 0 {
+		f.RetryAfter = soon
+	}
 	return f
 }
 
