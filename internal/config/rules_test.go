@@ -100,6 +100,11 @@ func TestPlainHTTPIsForDevelopmentOnOnesOwnMachineOnly(t *testing.T) {
 			t.Errorf("%s on %s in development: problems with %v, want fine = %v", tc.issuer, tc.address, keys, tc.fine)
 		}
 	}
+	for _, issuer := range []string{"http://127.0.0.1:8080", "http://id.example.com"} {
+		if keys := wrong(t, func(c *config.Config) { c.Issuer = issuer }); len(keys) == 0 {
+			t.Errorf("%s is fine in production", issuer)
+		}
+	}
 }
 
 func TestNoKeyAndNoVariableReachesLoopbackHTTP(t *testing.T) {
