@@ -78,11 +78,12 @@ func floors() []Floor {
 			"internal/session/...", "internal/grant/...", "internal/client/...", "internal/user/...",
 			"internal/ended/...", "internal/status/...", "internal/token/...", "internal/authn/...",
 			"internal/audit/...", "internal/admin/...", "internal/journey/...", "internal/visitor", "internal/assertion",
+			"internal/lease", "internal/outbox",
 		}},
 		{"parts", []string{"keys", "internal/seal/...", "internal/pages/...", "internal/cookie", "internal/remote"}},
 		{"persistence", []string{"internal/store/..."}},
 		{"ground", []string{
-			"internal/fault", "internal/ident", "internal/secret", "internal/config/...", "internal/telemetry/...", "internal/refusal",
+			"internal/fault", "internal/ident", "internal/slot", "internal/secret", "internal/config/...", "internal/telemetry/...", "internal/refusal",
 			"internal/archtest", "internal/docstest", "templates/...", "pkg/verify/...", "pkg/sso/...",
 		}},
 	}

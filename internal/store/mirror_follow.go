@@ -2,55 +2,16 @@ package store
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"time"
 )
 
-const (
-	mirrorPage       = 500 // records per List
-	mirrorBackoffMin = 50 * time.Millisecond
-	mirrorBackoffMax = 5 * time.Second
-)
-
-// subscription is a Watch and the way to end it.
-type subscription struct {
-	Watch
-	end context.CancelFunc
-}
+// mirrorPage is how many records one List of a load reads.
+const mirrorPage = 500
 
 // run keeps the copy fresh until life ends or the store closes.
 func (m *Mirror[T]) run(life context.Context, w subscription) {
 	defer close(m.done)
-	for {
-		err := m.follow(life, w)
-		w.end()
-		if life.Err() != nil || errors.Is(err, ErrClosed) {
-			return
-		}
-		m.logger.WarnContext(life, "a copy of the store lost touch; the old one serves while it is loaded anew", slog.Any("error", err))
-		if w, err = m.reconnect(life); err != nil {
-			return
-		}
-	}
-}
-
-// reconnect tries until it succeeds or there is no more use in trying.
-func (m *Mirror[T]) reconnect(life context.Context) (subscription, error) {
-	for backoff := mirrorBackoffMin; ; backoff = min(2*backoff, mirrorBackoffMax) {
-		pause := time.NewTimer(backoff)
-		select {
-		case <-pause.C:
-		case <-life.Done():
-			pause.Stop()
-			return subscription{}, life.Err()
-		}
-		w, err := m.connect(life, life)
-		if err == nil || life.Err() != nil || errors.Is(err, ErrClosed) {
-			return w, err
-		}
-		m.logger.WarnContext(life, "loading a copy of the store; trying again", slog.Any("error", err))
-	}
+	keepUp(life, w, m.logger, m.follow, func() (subscription, error) { return m.connect(life, life) })
 }
 
 // connect subscribes for as long as life lasts, then loads within ctx: in this

@@ -38,12 +38,15 @@ type Record struct {
 // Exists reports whether the record is there.
 func (r Record) Exists() bool { return r.Version != 0 }
 
-// Op is one change within a Commit; make it with Put or Delete.
+// Op is one change within a Commit, or one demand; make it with Put, Delete or
+// Unchanged.
 type Op struct {
 	Key     string
 	Value   []byte // of a put; the engine does not keep the slice
 	Expires time.Time
 	Delete  bool
+	// Keep leaves the record as it is, version included: the op is its guard.
+	Keep bool
 	// Guarded means that the op demands that the record has version Must, where
 	// 0 demands that it is absent or has expired.
 	Guarded bool
@@ -55,6 +58,10 @@ func Put(key string, value []byte) Op { return Op{Key: key, Value: value} }
 
 // Delete removes key. Deleting what is absent is no error.
 func Delete(key string) Op { return Op{Key: key, Delete: true} }
+
+// Unchanged demands that the record of key still has version v, 0 for absent,
+// and changes nothing: what was decided by reading it holds when the Commit does.
+func Unchanged(key string, v Version) Op { return Op{Key: key, Keep: true}.If(v) }
 
 // Until lets the record expire at t: from then on it is absent to every read
 // and every precondition, whether or not the engine has removed it yet.
@@ -97,9 +104,8 @@ type Store interface {
 	// Every guard is judged against one state, at one moment, that no other
 	// Commit can change before the ops apply (serializable). When a guard
 	// fails, nothing is applied and the error is a *ConflictError naming the
-	// first key that failed; errors.Is(err, ErrConflict) holds. An op may have
-	// a guard and no effect of its own only through Put or Delete: there is no
-	// read-only op. Naming one key twice in a Commit is ErrDuplicateKey.
+	// first key that failed; errors.Is(err, ErrConflict) holds. Naming one key
+	// twice in a Commit is ErrDuplicateKey.
 	//
 	// When ctx ends while a Commit is under way the outcome is unknown: it may
 	// have happened. Callers retry single-use Commits by reading.
@@ -146,6 +152,15 @@ var (
 	ErrGap          = errors.New("store: watch lost the thread; list anew")
 	ErrDuplicateKey = errors.New("store: one Commit names a key twice")
 )
+
+// ConflictOn returns the key whose guard failed, "" for every other error.
+func ConflictOn(err error) string {
+	var conflict *ConflictError
+	if errors.As(err, &conflict) {
+		return conflict.Key
+	}
+	return ""
+}
 
 // ConflictError says which key's guard failed.
 type ConflictError struct{ Key string }

@@ -113,7 +113,7 @@ func (w *watcher) take(batch []*request) bool {
 		}
 		for i := range r.changes {
 			c := &r.changes[i]
-			if strings.HasPrefix(c.key, w.prefix) && !w.send(c.event(r.version)) {
+			if !c.keep && strings.HasPrefix(c.key, w.prefix) && !w.send(c.event(r.version)) {
 				return false
 			}
 		}

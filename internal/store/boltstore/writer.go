@@ -34,6 +34,7 @@ type request struct {
 type change struct {
 	key     string
 	raw     []byte // the stored form; nil for a deletion
+	keep    bool   // neither: only the guard counts
 	guarded bool
 	must    store.Version
 }
@@ -41,8 +42,8 @@ type change struct {
 func newRequest(ctx context.Context, ops []store.Op) *request {
 	r := &request{ctx: ctx, changes: make([]change, len(ops)), done: make(chan struct{})}
 	for i, op := range ops {
-		c := change{key: op.Key, guarded: op.Guarded, must: op.Must}
-		if !op.Delete {
+		c := change{key: op.Key, keep: op.Keep, guarded: op.Guarded, must: op.Must}
+		if !op.Delete && !op.Keep {
 			c.raw = encode(op.Value, op.Expires)
 		}
 		r.changes[i] = c
@@ -197,6 +198,9 @@ func (t tables) judge(changes []change, now int64) error {
 
 // change writes one record and keeps the expiry index in step with it.
 func (t tables) change(c *change, v store.Version) error {
+	if c.keep {
+		return nil
+	}
 	key := []byte(c.key)
 	var before, after int64
 	if raw := t.records.Get(key); raw != nil {

@@ -116,6 +116,32 @@ func guardPromises() []promise {
 	}
 }
 
+func demandPromises() []promise {
+	return []promise{
+		{"Unchanged demands the version that was read and changes nothing", func(t *testing.T, s store.Store) {
+			v := commit(t, s, store.Put("a", []byte("1")))
+			watch, err := s.Watch(within(t), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := commit(t, s, store.Unchanged("a", v), store.Unchanged("absent", 0), store.Put("b", nil))
+			if r := get(t, s, "a"); r.Version != v || string(r.Value) != "1" {
+				t.Errorf("the record became %+v", r)
+			}
+			if e := <-watch.Events(); e.Key != "b" || e.Version != w {
+				t.Errorf("the first event is %+v, want that of b alone", e)
+			}
+			commit(t, s, store.Put("a", []byte("2")))
+			_, err = s.Commit(within(t), store.Unchanged("a", v), store.Put("c", nil))
+			wantConflict(t, err, "a")
+			_, err = s.Commit(within(t), store.Unchanged("absent", v), store.Put("c", nil))
+			wantConflict(t, err, "absent")
+			wantAbsent(t, s, "c")
+			wantAbsent(t, s, "absent")
+		}},
+	}
+}
+
 func limitPromises() []promise {
 	return []promise{
 		{"a Commit may have MaxOps ops", func(t *testing.T, s store.Store) {

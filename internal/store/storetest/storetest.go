@@ -32,7 +32,7 @@ type promise struct {
 // Run proves every promise, each on a store of its own.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, p := range slices.Concat(
-		getPromises(), listPromises(), commitPromises(), guardPromises(), limitPromises(),
+		getPromises(), listPromises(), commitPromises(), guardPromises(), demandPromises(), limitPromises(),
 		contentionPromises(), expiryPromises(), watchPromises(), watchEndPromises(), closePromises(),
 	) {
 		t.Run(p.name, func(t *testing.T) { p.prove(t, open(t)) })
