@@ -63,6 +63,8 @@ func (c *claims) set(name, value string) (ok bool) {
 		c.notBefore, ok = parseTime(value)
 	case "auth_time":
 		c.authTime, ok = parseTime(value)
+	case "status":
+		ok = c.setStatus(value)
 	case "cnf":
 		c.bound = true // even null: whoever wrote it meant a binding
 	}
@@ -99,7 +101,8 @@ func (c *claims) missing() *Error {
 }
 
 // judge runs the checks that follow the signature, in their order. A token is
-// refused for the first one that fails; scope comes last of all, in
+// refused for the first one that fails; whether it has ended comes after them,
+// in weigh, because that can change, and scope last of all, in
 // [Verifier.Authenticate], because it depends on the route.
 func (v *Verifier) judge(c *claims, now time.Time) *Error {
 	for _, check := range [...]func(*Verifier, *claims, time.Time) *Error{
@@ -107,7 +110,7 @@ func (v *Verifier) judge(c *claims, now time.Time) *Error {
 		(*Verifier).checkAudience,
 		(*Verifier).checkTimes,
 		(*Verifier).checkBinding,
-		// The status bit (Token Status List) is judged here once it is followed.
+		(*Verifier).checkStatus,
 	} {
 		if err := check(v, c, now); err != nil {
 			return err

@@ -29,6 +29,8 @@ const (
 	Expired           Reason = "expired"             // exp has passed
 	NotYetValid       Reason = "not_yet_valid"       // iat or nbf is still to come
 	SenderConstrained Reason = "sender_constrained"  // cnf binds it to a key that was not shown
+	Ended             Reason = "ended"               // the status list says that it was ended early
+	EndingsStale      Reason = "endings_stale"       // our side: it may have ended, and the route does not take chances
 	InsufficientScope Reason = "insufficient_scope"  // the route asks for more
 	NotFresh          Reason = "not_fresh"           // the sign-in is too long ago (RFC 9470)
 	WeakSignIn        Reason = "weak_authentication" // the sign-in was not of the kind asked for (RFC 9470)
@@ -46,7 +48,7 @@ type Error struct {
 	Scopes []string      // the scopes that the route asks for
 	MaxAge time.Duration // with NotFresh: how old a sign-in may be
 	ACR    []string      // with WeakSignIn: the kinds of sign-in that would do
-	cause  error         // with KeysUnavailable: what went wrong, for the log
+	cause  error         // with KeysUnavailable and EndingsStale: what went wrong, for the log
 	place  string        // realm and resource_metadata, rendered
 }
 
@@ -168,13 +170,15 @@ func (e *Error) wire() wire {
 		return invalid("the token is not valid yet")
 	case SenderConstrained:
 		return invalid("the token is bound to a key and cannot be used as a bearer token")
+	case Ended:
+		return invalid("the token has been revoked")
 	case InsufficientScope:
 		return wire{http.StatusForbidden, "insufficient_scope", "the token lacks a scope that is required here"}
 	case NotFresh:
 		return wire{http.StatusUnauthorized, "insufficient_user_authentication", "a more recent sign-in is required"}
 	case WeakSignIn:
 		return wire{http.StatusUnauthorized, "insufficient_user_authentication", "another kind of sign-in is required"}
-	case KeysUnavailable:
+	case KeysUnavailable, EndingsStale:
 	}
 	return wire{http.StatusServiceUnavailable, "temporarily_unavailable", "tokens cannot be checked at the moment"}
 }

@@ -3,10 +3,14 @@ package verify_test
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/signet-id/signet/pkg/verify"
@@ -170,5 +174,88 @@ func ExampleVerifier_Ready() {
 		time.Sleep(time.Millisecond)
 	}
 	fmt.Println(v.Staleness() < time.Minute)
+	// Output: true
+}
+
+// Paying takes no chances with a token that may have ended; everything else goes
+// on while the issuer is away.
+func ExampleVerifier_MaxStaleness() {
+	issuer, mint, stop := exampleIssuer() // it has no status lists, so nothing is known of endings
+	defer stop()
+	v, err := verify.New(issuer, "https://orders.example.com")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer v.Close()
+
+	list := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tok, _ := verify.FromContext(r.Context())
+		fmt.Fprint(w, "orders, may be signed out: ", tok.Stale())
+	})
+	pay := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "paid") })
+	strict := v.MaxStaleness(30*time.Second, verify.RefuseStale)
+	mux := http.NewServeMux()
+	mux.Handle("GET /orders", v.Require("orders:read")(list))
+	mux.Handle("POST /pay", strict.Require("orders:write")(pay))
+
+	token := mint(nil)
+	fmt.Println(get(mux, "/orders", token).Body)
+	r := httptest.NewRequest(http.MethodPost, "/pay", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Header().Get("Retry-After"))
+	// Output:
+	// orders, may be signed out: true
+	// 503 5
+}
+
+// Stats are numbers to be exported by whatever a service exports its own with. For
+// Prometheus, without its client: one line each.
+func ExampleVerifier_Stats() {
+	issuer, mint, stop := exampleIssuer()
+	defer stop()
+	v, err := verify.New(issuer, "https://orders.example.com")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer v.Close()
+
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s := v.Stats()
+		fmt.Fprintf(w, "verify_accepted_total %d\n", s.Verified)
+		fmt.Fprintf(w, "verify_remembered_total %d\n", s.Remembered)
+		fmt.Fprintf(w, "verify_events_refused_total %d\n", s.EventsRefused)
+		for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
+			fmt.Fprintf(w, "verify_refused_total{reason=%q} %d\n", reason, s.Refused[reason])
+		}
+		if s.EndingsStaleness < 1000*time.Hour { // longer is never
+			fmt.Fprintf(w, "verify_endings_staleness_seconds %.0f\n", s.EndingsStaleness.Seconds())
+		}
+	})
+	// For expvar, all at once.
+	expvar.Publish("verify", expvar.Func(func() any { return v.Stats() }))
+
+	if _, err := v.Verify(context.Background(), mint(nil)); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.SplitN(get(metrics, "/metrics", "").Body.String(), "\n", 2)[0])
+	// Output: verify_accepted_total 1
+}
+
+// A test, or whoever has just signed somebody out, waits until this service knows.
+func ExampleVerifier_Await() {
+	issuer, _, stop := exampleIssuer()
+	defer stop()
+	v, err := verify.New(issuer, "https://orders.example.com")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer v.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	err = v.Await(ctx, 4711) // a position of the journal that this issuer never reaches
+	fmt.Println(errors.Is(err, context.DeadlineExceeded))
 	// Output: true
 }

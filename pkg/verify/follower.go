@@ -63,6 +63,10 @@ type follower struct {
 	stop  context.CancelFunc // set within begin
 	done  chan struct{}      // closed when run has returned
 	wake  chan struct{}      // tells run that pending was set
+	news  chan struct{}      // tells run that the issuer says its keys have changed
+
+	known   atomic.Pointer[endpoints] // nil until the issuer's metadata were read
+	learned chan struct{}             // closed then
 
 	mu      sync.Mutex
 	pending chan struct{}        // guarded by mu; closed when the fetch under way or asked for ends
@@ -75,6 +79,7 @@ func newFollower(o *origin, s *snapshot, log *slog.Logger) *follower {
 	return &follower{
 		origin: o, snapshot: s, log: log,
 		done: make(chan struct{}), wake: make(chan struct{}, 1), unknown: make(map[string]time.Time),
+		news: make(chan struct{}, 1), learned: make(chan struct{}),
 	}
 }
 
@@ -111,6 +116,11 @@ func (f *follower) run(ctx context.Context) {
 		case <-timer.C:
 			f.demand()
 		case <-f.wake:
+		case <-f.news:
+			if !f.awaitNews(ctx) {
+				return
+			}
+			f.demand()
 		}
 		fresh, err := f.refresh(ctx)
 		wait := ahead(fresh)
@@ -131,6 +141,7 @@ func (f *follower) run(ctx context.Context) {
 // refresh fetches once and installs what came.
 func (f *follower) refresh(ctx context.Context) (time.Duration, error) {
 	a, err := f.origin.fetch(ctx)
+	f.learn()
 	if err != nil {
 		return 0, err
 	}

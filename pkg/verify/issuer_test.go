@@ -130,13 +130,21 @@ func goodClaims() object {
 		"jti": "t-" + rand.Text(), "client_id": "web", "scope": "openid orders:read orders:write",
 		"auth_time": now - 60, "acr": "mfa", "amr": []string{"pwd", "otp"}, "sid": "s-1",
 		"roles": []string{"admin"}, "groups": []string{"sales", "eu"},
-		"status": object{"status_list": object{"uri": issuerURL + "/status/3", "idx": 70123}},
+		"status": statusAt(issuerURL+"/status/3", 70123),
 	}
 }
 
 // token signs good claims with the changes made; a nil value removes a claim.
 func (s *signer) token(changes object) string {
-	return s.signParts(string(mustJSON(s.header())), string(mustJSON(change(goodClaims(), changes))))
+	claims := change(goodClaims(), changes)
+	if iss, ok := changes["iss"].(string); ok && changes["status"] == nil && iss != issuerURL {
+		claims["status"] = statusAt(iss+"/status/3", 70123) // an issuer tells of its own tokens
+	}
+	return s.signParts(string(mustJSON(s.header())), string(mustJSON(claims)))
+}
+
+func statusAt(uri string, index int) object {
+	return object{"status_list": object{"uri": uri, "idx": index}}
 }
 
 // tokenWithHeader is token, with changes to the header instead.
@@ -170,7 +178,9 @@ type issuer struct {
 	redirect     string // instead of the JWKS
 	requests     map[string]int
 	notModified  int
+	passedCaches int // requests for the JWKS that no cache may answer
 	under, most  int // requests under way, and the most there ever were
+	journal      *journal
 }
 
 func newIssuer(keys ...*signer) *issuer {
@@ -228,6 +238,12 @@ func (i *issuer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if i.down {
 		return nil, errors.New("connection refused")
 	}
+	if req.URL.Path == jwksPath && req.Header.Get("Cache-Control") == "no-cache" {
+		i.passedCaches++
+	}
+	if i.journal != nil && strings.HasPrefix(req.URL.Path, "/status") {
+		return i.journal.answer(req), nil
+	}
 	return i.answer(req), nil
 }
 
@@ -237,6 +253,8 @@ func (i *issuer) answer(req *http.Request) *http.Response {
 	switch {
 	case strings.HasSuffix(req.URL.Path, "/.well-known/openid-configuration"):
 		body = mustJSON(i.metadata)
+	case len(i.keys) > 0 && strings.HasPrefix(req.URL.Path, "/status/"):
+		body = []byte(i.keys[0].list(req.URL.String(), nil))
 	case i.redirect != "" && req.URL.Path == jwksPath:
 		resp.StatusCode = http.StatusFound
 		resp.Header.Set("Location", i.redirect)

@@ -23,6 +23,7 @@ type settings struct {
 	memory     int
 	realm      string
 	metadata   string
+	patience   patience
 }
 
 // WithHTTPClient sets the client that talks to the issuer, for a proxy or a
@@ -39,7 +40,8 @@ func WithHTTPClient(c *http.Client) Option {
 }
 
 // WithSnapshot keeps the issuer's public keys in the file at path, so that the
-// service can boot while the issuer is down. The file must be writable by the
+// service can boot while the issuer is down. Keys alone: what has ended is asked
+// for anew, and until it is known, [WithMaxStaleness] decides. The file must be writable by the
 // service alone; one that others may write to is ignored, and the log says so.
 func WithSnapshot(path string) Option {
 	return func(s *settings) error {

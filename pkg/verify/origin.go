@@ -33,6 +33,8 @@ type origin struct {
 	discovered time.Time
 	etag       string
 	document   []byte // what etag stands for
+	revalidate bool   // the next fetch of the keys passes by every cache
+	endpoints  *endpoints
 }
 
 // answer is what one attempt brought home.
@@ -62,7 +64,8 @@ func (o *origin) fetch(ctx context.Context) (answer, error) {
 
 // discover reads the issuer's metadata (OpenID Connect Discovery §4).
 func (o *origin) discover(ctx context.Context) error {
-	resp, body, err := o.get(ctx, strings.TrimSuffix(o.issuer, "/")+"/.well-known/openid-configuration", "")
+	address := strings.TrimSuffix(o.issuer, "/") + "/.well-known/openid-configuration"
+	resp, body, err := get(ctx, o.client, address, http.Header{"Accept": {"application/json"}})
 	if err != nil {
 		return err
 	}
@@ -72,6 +75,8 @@ func (o *origin) discover(ctx context.Context) error {
 	var metadata struct {
 		Issuer  string `json:"issuer"`
 		JWKSURI string `json:"jwks_uri"`
+		Lists   string `json:"status_list_aggregation_endpoint"`
+		Stream  string `json:"status_stream_endpoint"`
 	}
 	if err := json.Unmarshal(body, &metadata); err != nil {
 		return fmt.Errorf("reading the metadata: %w", err)
@@ -80,12 +85,13 @@ func (o *origin) discover(ctx context.Context) error {
 	if metadata.Issuer != o.issuer {
 		return fmt.Errorf("it calls itself %q", metadata.Issuer)
 	}
-	if err := checkURL(metadata.JWKSURI); err != nil {
+	if err := o.checkPlace(metadata.JWKSURI); err != nil {
 		return fmt.Errorf("its jwks_uri: %w", err)
 	}
-	if strings.HasPrefix(o.issuer, "https:") && !strings.HasPrefix(metadata.JWKSURI, "https:") {
-		return fmt.Errorf("its jwks_uri %q is not https, as it is itself", metadata.JWKSURI)
+	if err := errors.Join(o.checkOptional(metadata.Lists), o.checkOptional(metadata.Stream)); err != nil {
+		return fmt.Errorf("where it tells of endings: %w", err)
 	}
+	o.endpoints = &endpoints{aggregation: metadata.Lists, stream: metadata.Stream}
 	if metadata.JWKSURI != o.jwksURI {
 		o.etag = "" // it belonged to another document
 	}
@@ -93,33 +99,58 @@ func (o *origin) discover(ctx context.Context) error {
 	return nil
 }
 
+// checkPlace judges a URL that the metadata name.
+func (o *origin) checkPlace(address string) error {
+	if err := checkURL(address); err != nil {
+		return err
+	}
+	if strings.HasPrefix(o.issuer, "https:") && !strings.HasPrefix(address, "https:") {
+		return fmt.Errorf("%q is not https, as the issuer is itself", address)
+	}
+	return nil
+}
+
+func (o *origin) checkOptional(address string) error {
+	if address == "" {
+		return nil
+	}
+	return o.checkPlace(address)
+}
+
 func (o *origin) fetchKeys(ctx context.Context) (answer, error) {
-	resp, body, err := o.get(ctx, o.jwksURI, o.etag)
+	header := http.Header{"Accept": {"application/json"}}
+	if o.etag != "" {
+		header.Set("If-None-Match", o.etag)
+	}
+	if o.revalidate {
+		header.Set("Cache-Control", "no-cache")
+	}
+	resp, body, err := get(ctx, o.client, o.jwksURI, header)
 	if err != nil {
 		return answer{}, err
 	}
 	fresh := freshness(resp.Header)
 	switch {
 	case resp.StatusCode == http.StatusNotModified && o.etag != "":
+		o.revalidate = false
 		return answer{document: o.document, fresh: fresh}, nil
 	case resp.StatusCode != http.StatusOK:
 		return answer{}, fmt.Errorf("it answered %d", resp.StatusCode)
 	}
 	changed := string(body) != string(o.document)
 	o.document, o.etag = body, resp.Header.Get("ETag")
+	o.revalidate = false
 	return answer{document: body, changed: changed, fresh: fresh}, nil
 }
 
-func (o *origin) get(ctx context.Context, address, etag string) (*http.Response, []byte, error) {
+// get asks for one document.
+func get(ctx context.Context, client *http.Client, address string, header http.Header) (*http.Response, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the request: %w", err)
 	}
-	req.Header.Set("Accept", "application/json")
-	if etag != "" {
-		req.Header.Set("If-None-Match", etag)
-	}
-	resp, err := o.client.Do(req)
+	req.Header = header
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, nil, err // a *url.Error, which says method and address itself
 	}

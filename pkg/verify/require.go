@@ -40,8 +40,9 @@ func (v *Verifier) RequireACR(acr ...string) func(http.Handler) http.Handler {
 func (v *Verifier) stepUp(check func(Token) error) func(http.Handler) http.Handler {
 	return v.middleware(func(r *http.Request) (Token, error) {
 		tok, ok := FromContext(r.Context())
-		// A token that another verifier let through was not judged by our rules.
-		if !ok || tok.claims.by != v {
+		// A token that another verifier let through, or this one with more
+		// patience about endings, was not judged by our rules.
+		if !ok || tok.claims.by.keys != v.keys || tok.staleness > v.patience.limit {
 			var err error
 			if tok, err = v.Authenticate(r); err != nil {
 				return Token{}, err
@@ -73,6 +74,7 @@ func (v *Verifier) middleware(judge func(*http.Request) (Token, error)) func(htt
 func (v *Verifier) Authenticate(r *http.Request, scopes ...string) (Token, error) {
 	tok, err := v.authenticate(r)
 	if err == nil && !hasAll(tok, scopes) {
+		v.tally.refuse(InsufficientScope)
 		err = &Error{Reason: InsufficientScope, place: v.place}
 	}
 	var refusal *Error
@@ -86,6 +88,7 @@ func (v *Verifier) Authenticate(r *http.Request, scopes ...string) (Token, error
 func (v *Verifier) authenticate(r *http.Request) (Token, error) {
 	raw, refusal := bearer(r)
 	if refusal != nil {
+		v.tally.refuse(refusal.Reason)
 		refusal.place = v.place
 		return Token{}, refusal
 	}

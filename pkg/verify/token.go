@@ -11,7 +11,11 @@ import (
 // Token is an access token that has passed every check. Only a [Verifier] makes
 // one: who holds a Token for which Valid is true need check nothing but whether
 // it permits what is asked. Tokens are small, immutable and safe to share.
-type Token struct{ claims *claims }
+type Token struct {
+	claims    *claims
+	staleness time.Duration
+	stale     bool
+}
 
 // claims is a payload taken apart. It is shared by everybody who presents the
 // same token and never changes, so accessors hand out copies of its slices.
@@ -20,7 +24,10 @@ type claims struct {
 	issuer, subject, clientID, id, sid, acr  string
 	audience, scopes, roles, groups, amr     []string
 	issuedAt, expiresAt, notBefore, authTime int64
-	bound                                    bool      // a cnf claim is there, whatever it says
+	bound                                    bool   // a cnf claim is there, whatever it says
+	listURI                                  string // of status.status_list, if there is one
+	index                                    uint32
+	list                                     *list     // the list of that name, where endings are told
 	digest                                   digest    // of the raw token
 	key                                      *key      // what signed it
 	by                                       *Verifier // what verified it
@@ -117,6 +124,7 @@ func (t Token) stepUp(e *Error) error {
 		return fail(NoToken)
 	}
 	e.place = t.claims.by.place
+	t.claims.by.tally.refuse(e.Reason)
 	return e
 }
 

@@ -19,6 +19,9 @@ type Verifier struct {
 	place            string
 	keys             *follower
 	memory           *memory
+	endings          *endings
+	patience         patience
+	tally            *tally
 }
 
 // New makes a Verifier of tokens from issuer for this service, which audience
@@ -32,6 +35,7 @@ func New(issuer, audience string, options ...Option) (*Verifier, error) {
 	s := settings{
 		client: &http.Client{}, log: slog.Default(),
 		algorithms: allAlgorithms(), memory: defaultMemory, realm: audience,
+		patience: patience{defaultPatience, MarkStale},
 	}
 	errs := []error{checkIssuerURL(issuer)}
 	if !isPrintable(audience) {
@@ -52,8 +56,10 @@ func New(issuer, audience string, options ...Option) (*Verifier, error) {
 	v := &Verifier{
 		issuer: issuer, audience: audience, algorithms: s.algorithms, place: s.place(),
 		keys:   newFollower(&origin{issuer: issuer, client: &client}, disk, s.log),
-		memory: newMemory(s.memory),
+		memory: newMemory(s.memory), patience: s.patience, tally: newTally(),
 	}
+	v.endings = newEndings(issuer, &client, v.keys, s.log)
+	v.endings.open = v.open
 	set, err := disk.load(time.Now())
 	if err != nil {
 		s.log.WarnContext(context.Background(), "starting without the snapshot of the issuer's keys", "error", err)
@@ -73,70 +79,103 @@ func checkIssuerURL(issuer string) error {
 	return nil
 }
 
-// Close ends the goroutine that follows the keys. Afterwards every token is
-// refused with [KeysUnavailable]. A second Close does nothing.
-func (v *Verifier) Close() { v.keys.close() }
+// Close ends the goroutines that follow keys and endings. Afterwards every token
+// is refused with [KeysUnavailable]. A second Close does nothing.
+func (v *Verifier) Close() {
+	v.endings.close()
+	v.keys.close()
+}
+
+// start begins to follow keys and endings, the first time it is called.
+func (v *Verifier) start() {
+	v.keys.start()
+	v.endings.start()
+}
 
 // Ready reports whether tokens can be judged now: whether there are keys, and
 // the issuer has confirmed them within the last 24 hours. It never waits, and
-// it counts as a use: a readiness probe is enough to get the keys fetched.
+// it counts as a use: a readiness probe is enough to get the keys fetched. It
+// says nothing about endings, whose knowledge may be old without being useless:
+// [Verifier.EndingsStaleness] does, for whoever wants to know more.
 func (v *Verifier) Ready() bool {
-	v.keys.start()
+	v.start()
 	return v.keys.live(time.Now()) != nil
 }
 
 // Staleness is how long ago the issuer last confirmed its keys. Before it ever
 // did, it is the longest Duration there is, so that "more than" holds.
 func (v *Verifier) Staleness() time.Duration {
-	v.keys.start()
+	v.start()
 	return v.keys.staleness()
 }
 
 // Verify judges a token as it came in the Authorization header, without the
 // scheme. The error is an [*Error]. ctx bounds the wait for keys, which only
-// the first call, or a token whose key is new, has to do.
+// the first call, or a token whose key is new, has to do, and for a status list
+// that is not held, which the first token of it has to.
 func (v *Verifier) Verify(ctx context.Context, raw string) (Token, error) {
-	v.keys.start()
-	c, refusal := v.verify(ctx, raw)
-	if refusal != nil {
-		refusal.place = v.place
-		return Token{}, refusal
+	v.start()
+	seen, refusal := v.verify(ctx, raw)
+	if refusal == nil {
+		var tok Token
+		if tok, refusal = v.weigh(seen.claims, seen.at); refusal == nil {
+			v.tally.accept(seen.before)
+			return tok, nil
+		}
 	}
-	return Token{claims: c}, nil
+	v.tally.refuse(refusal.Reason)
+	refusal.place = v.place
+	return Token{}, refusal
 }
 
-func (v *Verifier) verify(ctx context.Context, raw string) (*claims, *Error) {
+// sight is what one look at a token has found.
+type sight struct {
+	claims *claims
+	at     time.Time
+	before bool // its signature was checked another time
+}
+
+func (v *Verifier) verify(ctx context.Context, raw string) (sight, *Error) {
 	if len(raw) > maxToken {
-		return nil, fail(TooLarge)
+		return sight{}, fail(TooLarge)
 	}
 	digest, now := digestOf(raw), time.Now()
-	if c := v.recall(&digest, now); c != nil {
-		return c, v.checkExpiry(c, now)
+	if c, refusal := v.again(&digest, now); c != nil {
+		return sight{c, now, true}, refusal
 	}
 	token, refusal := cut(raw)
 	if refusal != nil {
-		return nil, refusal
+		return sight{}, refusal
 	}
 	k, refusal := v.keyOf(ctx, token.header)
 	if refusal != nil {
-		return nil, refusal
+		return sight{}, refusal
 	}
 	if !k.signed(token.signed, token.sig) {
-		return nil, fail(BadSignature)
+		return sight{}, fail(BadSignature)
 	}
 	if k.header.Load() == nil {
 		k.remember(token.header)
 	}
 	c, refusal := parseClaims(token.payload)
 	if refusal != nil {
-		return nil, refusal
+		return sight{}, refusal
 	}
 	if refusal := v.judge(c, time.Now()); refusal != nil {
-		return nil, refusal
+		return sight{}, refusal
 	}
+	v.follow(ctx, c)
 	c.digest, c.key, c.by = digest, k, v
 	v.memory.remember(c)
-	return c, nil
+	return sight{c, time.Now(), false}, nil
+}
+
+// again judges a token whose signature was checked before, if it is remembered.
+func (v *Verifier) again(d *digest, now time.Time) (*claims, *Error) {
+	if c := v.recall(d, now); c != nil {
+		return c, v.checkExpiry(c, now)
+	}
+	return nil, nil
 }
 
 // recall returns what is remembered of a token, if its key is still published
@@ -167,6 +206,11 @@ func (v *Verifier) keyOf(ctx context.Context, encoded string) (*key, *Error) {
 	if !h.isAccessToken() {
 		return nil, failOn(WrongType, "typ")
 	}
+	return v.keyNamed(ctx, h)
+}
+
+// keyNamed returns the key that a header names, if the header may name it.
+func (v *Verifier) keyNamed(ctx context.Context, h header) (*key, *Error) {
 	if !slices.Contains(v.algorithms, h.alg) {
 		return nil, failOn(AlgorithmRefused, "alg")
 	}
@@ -184,4 +228,29 @@ func (v *Verifier) keyOf(ctx context.Context, encoded string) (*key, *Error) {
 		return nil, failOn(CriticalHeader, "crit")
 	}
 	return k, nil
+}
+
+// open checks the signature of something other than a token, which typ names
+// (RFC 8725 §3.11), and returns its payload and what signed it. Its header is
+// not remembered: it must never pass for that of a token.
+func (v *Verifier) open(ctx context.Context, text, typ string) ([]byte, *key, error) {
+	parts, refusal := cut(text)
+	if refusal != nil {
+		return nil, nil, refusal
+	}
+	h, refusal := parseHeader(parts.header)
+	if refusal != nil {
+		return nil, nil, refusal
+	}
+	if h.typ != typ {
+		return nil, nil, failOn(WrongType, "typ")
+	}
+	k, refusal := v.keyNamed(ctx, h)
+	if refusal != nil {
+		return nil, nil, refusal
+	}
+	if !k.signed(parts.signed, parts.sig) {
+		return nil, nil, fail(BadSignature)
+	}
+	return parts.payload, k, nil
 }

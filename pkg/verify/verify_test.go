@@ -259,7 +259,7 @@ func TestEveryReasonHasAStatusAndAText(t *testing.T) {
 		verify.NoToken, verify.InvalidRequest, verify.TooLarge, verify.Malformed, verify.WrongType, verify.AlgorithmRefused,
 		verify.UnknownKey, verify.CriticalHeader, verify.BadSignature, verify.MissingClaim, verify.MalformedClaim,
 		verify.WrongIssuer, verify.WrongAudience, verify.Expired, verify.NotYetValid, verify.SenderConstrained,
-		verify.InsufficientScope, verify.NotFresh, verify.WeakSignIn,
+		verify.Ended, verify.InsufficientScope, verify.NotFresh, verify.WeakSignIn,
 	} {
 		err := fmt.Errorf("handling: %w", &verify.Error{Reason: r})
 		var refusal *verify.Error
@@ -278,8 +278,10 @@ func TestEveryReasonHasAStatusAndAText(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := (&verify.Error{Reason: verify.KeysUnavailable}).Status(); got != http.StatusServiceUnavailable {
-		t.Errorf("KeysUnavailable: status %d", got)
+	for _, r := range []verify.Reason{verify.KeysUnavailable, verify.EndingsStale} {
+		if got := (&verify.Error{Reason: r}); got.Status() != http.StatusServiceUnavailable || got.Challenge() != "" {
+			t.Errorf("%s: status %d, challenge %q", r, got.Status(), got.Challenge())
+		}
 	}
 }
 
