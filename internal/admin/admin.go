@@ -17,7 +17,9 @@ import (
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/outbox"
 	"github.com/signet-id/signet/internal/refusal"
+	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/user"
 	"github.com/signet-id/signet/keys"
 )
@@ -25,6 +27,7 @@ import (
 // Operator does what operators do. All fields are required; it is safe for
 // concurrent use.
 type Operator struct {
+	Store     store.Store
 	Clients   *client.Directory
 	Users     *user.Directory
 	Passwords *password.Hasher
@@ -33,6 +36,7 @@ type Operator struct {
 	Box      client.Sealer
 	Ended    *ended.Endings
 	Refusals *refusal.Log
+	Outbox   *outbox.Delivery
 }
 
 func invalid(field, format string, args ...any) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/signet-id/signet/internal/ident"
 	"github.com/signet-id/signet/internal/seal"
 	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/store/boltstore"
 	"github.com/signet-id/signet/internal/user"
@@ -30,6 +31,8 @@ type house struct {
 	*admin.Operator
 	t     *testing.T
 	store *broken
+	// ofClients is what the tokens of any client may carry.
+	ofClients []slot.Range
 }
 
 // broken is a store whose List can be made to fail: it is what an ending begins
@@ -58,7 +61,7 @@ func (k keyring) Load(ctx context.Context) ([]byte, uint64, error) {
 }
 
 func (k keyring) Save(ctx context.Context, doc []byte, version uint64) (uint64, error) {
-	v, err := k.Commit(ctx, store.Put("keys/ring", doc).If(store.Version(version)))
+	v, err := k.Commit(ctx, append([]store.Op{store.Put("keys/ring", doc).If(store.Version(version))}, ended.Riding(ctx)...)...)
 	if errors.Is(err, store.ErrConflict) {
 		return 0, keys.ErrConflict
 	}
@@ -94,28 +97,81 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &house{&admin.Operator{
-		Clients: clients, Users: user.NewDirectory(s), Passwords: hasher, Keys: ring, Box: box, Ended: ended.New(s),
-	}, t, s}
+	users := user.NewDirectory(s)
+	h := &house{t: t, store: s, Operator: &admin.Operator{
+		Store: s, Clients: clients, Users: users, Passwords: hasher, Keys: ring, Box: box,
+	}}
+	h.Ended = &ended.Endings{
+		Store: s, Users: users, Clients: clients, Lifetime: 10 * time.Minute, Audit: time.Hour,
+		Blocks: func(context.Context, string) ([]slot.Range, error) { return h.ofClients, nil },
+		Known:  func(context.Context, store.Version) error { return nil },
+	}
+	return h
 }
 
-// signIn leaves what a sign-in leaves: a session, and an offline grant.
-func (h *house) signIn(subject string) {
+// signIn leaves what a sign-in leaves: a session, and an offline grant. It returns
+// the session's name.
+func (h *house) signIn(subject string) string {
 	h.t.Helper()
 	policy := session.Policy{Idle: time.Hour, Absolute: time.Hour}
-	s, _ := policy.Begin(authn.Result{Subject: subject, Time: time.Now()}, session.Origin{})
+	s, _ := policy.Begin(authn.Result{Subject: subject, Time: time.Now()}, session.Origin{Address: "192.0.2.7", Agent: "Firefox/140.0"})
+	s, _ = s.Join("shop")
 	open, err := policy.Put(s)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	g := grant.Grant{Ref: grant.Ref{Subject: subject, SessionID: s.ID, ID: ident.New()}, ClientID: "shop", Refresh: client.RefreshOffline}
+	h.commit(open)
+	h.begin(grant.Ref{Subject: subject, SessionID: s.ID}, client.RefreshOffline, 0, "openid")
+	return s.ID
+}
+
+// begin leaves a grant whose access tokens carry a slot.
+func (h *house) begin(ref grant.Ref, refresh client.Refresh, at slot.Slot, scopes ...string) grant.Grant {
+	h.t.Helper()
+	ref.ID = ident.New()
+	g := grant.Grant{
+		Ref: ref, ClientID: "shop", Refresh: refresh, Scopes: scopes,
+		Hold: grant.Hold{Slot: at, Until: time.Now().Add(time.Hour)},
+	}
 	kept, err := g.Put(time.Now().Add(time.Hour))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if _, err := h.store.Commit(h.t.Context(), open, kept); err != nil {
+	h.commit(kept)
+	return g
+}
+
+func (h *house) commit(ops ...store.Op) {
+	h.t.Helper()
+	if _, err := h.store.Commit(h.t.Context(), ops...); err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// journal is every ending that was recorded, in order.
+func (h *house) journal() []ended.Ending {
+	h.t.Helper()
+	var all []ended.Ending
+	tail, err := ended.Follow(h.t.Context(), h.store, func(endings []ended.Ending) { all = append(all, endings...) }, slog.New(slog.DiscardHandler))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	tail.Close()
+	return all
+}
+
+// lastEnding is the latest ending, which must be of kind and for cause.
+func (h *house) lastEnding(kind ended.Kind, cause ended.Cause) ended.Ending {
+	h.t.Helper()
+	all := h.journal()
+	if len(all) == 0 {
+		h.t.Fatalf("nothing was recorded, want the ending of a %s", kind)
+	}
+	last := all[len(all)-1]
+	if last.Kind != kind || last.Cause != cause {
+		h.t.Errorf("the ending of a %s by %s was recorded, want %s by %s", last.Kind, last.Cause, kind, cause)
+	}
+	return last
 }
 
 // alive counts the sessions and grants of a user.

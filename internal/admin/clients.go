@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/secret"
 	"github.com/signet-id/signet/keys"
@@ -26,6 +27,10 @@ type ClientSettings struct {
 	AuthSigningAlg         *string          `json:"token_endpoint_auth_signing_alg,omitempty"`
 	RedirectURIs           *[]string        `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs *[]string        `json:"post_logout_redirect_uris,omitempty"`
+	BackchannelURI         *string          `json:"backchannel_logout_uri,omitempty"`
+	BackchannelSession     *bool            `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelURI        *string          `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelSession    *bool            `json:"frontchannel_logout_session_required,omitempty"`
 	Grants                 *[]string        `json:"grant_types,omitempty"`
 	Scope                  *string          `json:"scope,omitempty"` // separated by spaces
 	Audience               *[]string        `json:"audience,omitempty"`
@@ -142,21 +147,25 @@ func (o *Operator) RotateSecret(ctx context.Context, id string, revokeOld bool) 
 	return made, nil
 }
 
-// DisableClient stops a client: nobody signs in through it and no token request
-// of it succeeds. Grants stay, for EnableClient; without the token endpoint they
-// yield nothing, and the access tokens of before end within their lifetime.
+// DisableClient stops a client: nobody signs in through it, no token request of it
+// succeeds, and every access token that it holds ends, its users' and its own.
+// Grants stay, for EnableClient; without the token endpoint they yield nothing.
 func (o *Operator) DisableClient(ctx context.Context, id string) (ClientView, error) {
-	return o.changeClient(ctx, id, func(c *client.Client) error { c.Disabled = true; return nil })
+	c, err := o.Ended.Client(ctx, id, ended.ByOperator, func(c *client.Client) error { c.Disabled = true; return nil })
+	if err != nil {
+		return ClientView{}, err
+	}
+	return viewClient(c), nil
 }
 
-// EnableClient lets a disabled client work again.
+// EnableClient lets a disabled client work again. Its tokens that ended stay so.
 func (o *Operator) EnableClient(ctx context.Context, id string) (ClientView, error) {
 	return o.changeClient(ctx, id, func(c *client.Client) error { c.Disabled = false; return nil })
 }
 
-// RemoveClient removes a client for good.
+// RemoveClient removes a client for good, and ends its access tokens.
 func (o *Operator) RemoveClient(ctx context.Context, id string) error {
-	return o.Clients.Remove(ctx, id)
+	return o.Ended.RemoveClient(ctx, id, ended.ByOperator)
 }
 
 func (o *Operator) changeClient(ctx context.Context, id string, change func(*client.Client) error) (ClientView, error) {
@@ -192,6 +201,10 @@ func (s ClientSettings) apply(c *client.Client) {
 	set(&c.FirstParty, s.FirstParty)
 	set(&c.RedirectURIs, s.RedirectURIs)
 	set(&c.PostLogoutRedirectURIs, s.PostLogoutRedirectURIs)
+	set(&c.BackchannelLogoutURI, s.BackchannelURI)
+	set(&c.BackchannelLogoutSession, s.BackchannelSession)
+	set(&c.FrontchannelLogoutURI, s.FrontchannelURI)
+	set(&c.FrontchannelLogoutSession, s.FrontchannelSession)
 	set(&c.Audience, s.Audience)
 	set(&c.Networks, s.Networks)
 	set(&c.IDTokenAlg, s.IDTokenAlg)

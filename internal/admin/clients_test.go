@@ -6,7 +6,9 @@ import (
 
 	"github.com/signet-id/signet/internal/admin"
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/keys"
 )
 
@@ -214,6 +216,48 @@ func TestADisabledClientIsEnabledAgainAndARemovedOneIsGone(t *testing.T) {
 	wantKind(t, err, fault.NotFound, "client_id")
 	if list := h.ListClients(); len(list) != 0 {
 		t.Errorf("listed: %v", list)
+	}
+}
+
+// What a client holds ends with it: its users' tokens and its own. Their sessions
+// and grants are not its to lose.
+func TestDisablingAndRemovingAClientEndItsTokensAndNoGrant(t *testing.T) {
+	for name, end := range map[string]func(*house) error{
+		"disable": func(h *house) error { _, err := h.DisableClient(h.t.Context(), "shop"); return err },
+		"remove":  func(h *house) error { return h.RemoveClient(h.t.Context(), "shop") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.ofClients = []slot.Range{{First: slot.At(1, 64), Count: 64}}
+			if _, err := h.AddClient(t.Context(), "shop", shop()); err != nil {
+				t.Fatal(err)
+			}
+			alice := h.add("alice")
+			h.signIn(alice.Subject)
+			if err := end(h); err != nil {
+				t.Fatal(err)
+			}
+			last := h.lastEnding(ended.KindClient, ended.ByOperator)
+			if last.ClientID != "shop" || !slices.Equal(last.Slots, h.ofClients) {
+				t.Errorf("slots %v of %q ended, want %v of shop", last.Slots, last.ClientID, h.ofClients)
+			}
+			if n := h.alive(alice.Subject); n != 2 {
+				t.Errorf("%d of her session and grant are alive, want both", n)
+			}
+			if c, known := h.Clients.Find("shop"); known && c.TokenEpoch != 1 {
+				t.Errorf("the client's epoch is %d, want 1: no token may carry a slot of before", c.TokenEpoch)
+			}
+		})
+	}
+}
+
+func TestEndingAClientThatIsNotThereIsNotFound(t *testing.T) {
+	h := newHouse(t)
+	_, err := h.DisableClient(t.Context(), "shop")
+	wantKind(t, err, fault.NotFound, "client_id")
+	wantKind(t, h.RemoveClient(t.Context(), "shop"), fault.NotFound, "client_id")
+	if n := len(h.journal()); n != 0 {
+		t.Errorf("%d endings were recorded, want none", n)
 	}
 }
 

@@ -2,7 +2,10 @@ package admin
 
 import (
 	"context"
+	"errors"
 
+	"github.com/signet-id/signet/internal/ended"
+	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/keys"
 )
 
@@ -25,6 +28,24 @@ func (o *Operator) RotateKeys(ctx context.Context, algorithms ...string) ([]KeyV
 		return nil, err
 	}
 	return viewKeys(rotated), nil
+}
+
+// CompromiseKey takes a key out of the ring at once and ends everything that it
+// signed: tokens, ID tokens, logout tokens. If it was active its successor signs
+// from now on. It returns the key as it was.
+func (o *Operator) CompromiseKey(ctx context.Context, id string) (KeyView, error) {
+	var removed keys.Key
+	err := o.Ended.Key(ctx, id, ended.ByOperator, func(ctx context.Context) (err error) {
+		removed, err = o.Keys.Compromise(ctx, id)
+		return err
+	})
+	if errors.Is(err, keys.ErrUnknownKey) {
+		return KeyView{}, fault.Wrap(fault.NotFound, err, "no key is named %q; see: signet keys list", id).On("kid")
+	}
+	if err != nil {
+		return KeyView{}, err
+	}
+	return viewKeys([]keys.Key{removed})[0], nil
 }
 
 // algorithm reads the name of a signature algorithm, which came in field.

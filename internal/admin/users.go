@@ -2,9 +2,10 @@ package admin
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
+	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/secret"
 	"github.com/signet-id/signet/internal/user"
@@ -66,20 +67,38 @@ func (o *Operator) ShowUser(ctx context.Context, ref string) (UserView, error) {
 	return viewUser(u), nil
 }
 
-// SetUser changes what s names. A role or group that is taken away ends nothing
-// here: a refresh reads them anew and an access token carries them for its own
-// lifetime, minutes, whereas ending the user's sessions would sign out everybody
-// whose department was renamed. Who must lose access this second is disabled.
+// SetUser changes what s names. When a role or a group is taken away, the access
+// tokens that speak of them end with it; sessions go on, and the next tokens say
+// what is true.
 func (o *Operator) SetUser(ctx context.Context, ref string, s UserSettings) (UserView, error) {
 	u, err := o.find(ctx, ref)
 	if err != nil {
 		return UserView{}, err
 	}
-	u, err = o.Users.Update(ctx, u.Subject, s.apply)
+	changed, err := o.Users.Update(ctx, u.Subject, func(u *user.User) error {
+		before := *u
+		if err := s.apply(u); err != nil {
+			return err
+		}
+		if loses(before.Roles, u.Roles) || loses(before.Groups, u.Groups) {
+			return errLoses
+		}
+		return nil
+	})
+	if errors.Is(err, errLoses) {
+		changed, err = o.Ended.Roles(ctx, u.Subject, ended.ByRoleLoss, s.apply)
+	}
 	if err != nil {
 		return UserView{}, err
 	}
-	return viewUser(u), nil
+	return viewUser(changed), nil
+}
+
+// errLoses turns a change that takes roles away to the way on which tokens end.
+var errLoses = errors.New("the change takes roles or groups away")
+
+func loses(before, after []string) bool {
+	return slices.ContainsFunc(before, func(name string) bool { return !slices.Contains(after, name) })
 }
 
 // SetPassword gives a user another password and ends every session and grant of
@@ -93,7 +112,7 @@ func (o *Operator) SetPassword(ctx context.Context, ref string, password secret.
 	if err != nil {
 		return UserView{}, err
 	}
-	return o.changeAndEnd(ctx, u, func(u *user.User) error { u.Password = hash; return nil })
+	return o.endUser(ctx, u, ended.ByPasswordChange, func(u *user.User) error { u.Password = hash; return nil })
 }
 
 // DisableUser keeps a user from signing in and ends every session and grant of
@@ -103,7 +122,7 @@ func (o *Operator) DisableUser(ctx context.Context, ref string) (UserView, error
 	if err != nil {
 		return UserView{}, err
 	}
-	return o.changeAndEnd(ctx, u, disable)
+	return o.endUser(ctx, u, ended.ByOperator, disable)
 }
 
 // EnableUser lets a disabled user sign in again. What ended stays ended.
@@ -127,22 +146,16 @@ func (o *Operator) RemoveUser(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := o.changeAndEnd(ctx, u, disable); err != nil {
+	if _, err := o.endUser(ctx, u, ended.ByOperator, disable); err != nil {
 		return err
 	}
 	return o.Users.Remove(ctx, u.Subject)
 }
 
-// changeAndEnd closes the door before it empties the house: a sign-in between
-// the two steps would leave a session that nobody ends. When the second step
-// fails the call may be repeated.
-func (o *Operator) changeAndEnd(ctx context.Context, u user.User, change func(*user.User) error) (UserView, error) {
-	u, err := o.Users.Update(ctx, u.Subject, change)
+func (o *Operator) endUser(ctx context.Context, u user.User, cause ended.Cause, change func(*user.User) error) (UserView, error) {
+	u, err := o.Ended.User(ctx, u.Subject, cause, change)
 	if err != nil {
 		return UserView{}, err
-	}
-	if err := o.Ended.User(ctx, u.Subject); err != nil {
-		return UserView{}, fmt.Errorf("ending the sessions of %s, who was changed already; repeat the command: %w", u.Login, err)
 	}
 	return viewUser(u), nil
 }

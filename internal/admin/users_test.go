@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,8 +10,14 @@ import (
 	"testing"
 
 	"github.com/signet-id/signet/internal/admin"
+	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/ident"
 	"github.com/signet-id/signet/internal/secret"
+	"github.com/signet-id/signet/internal/slot"
+	"github.com/signet-id/signet/internal/user"
 )
 
 const river = "a long walk by the river"
@@ -103,25 +110,77 @@ func TestDisablingRemovingAndANewPasswordEndAllOfAUser(t *testing.T) {
 	}
 }
 
-func TestRolesAndWhatElseIsSetEndNothing(t *testing.T) {
+func TestAnotherRoleAndWhatElseIsSetEndNothing(t *testing.T) {
 	h := newHouse(t)
 	alice := h.add("alice")
 	h.signIn(alice.Subject)
-	got, err := h.SetUser(t.Context(), "alice", admin.UserSettings{Roles: &[]string{}, Groups: &[]string{"b", "a"}, Login: ptr("alice.ahlgren")})
+	got, err := h.SetUser(t.Context(), "alice", admin.UserSettings{
+		Roles: &[]string{"auditor", "admin"}, Groups: &[]string{"b", "a"}, Login: ptr("alice.ahlgren"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Roles) != 0 || !slices.Equal(got.Groups, []string{"a", "b"}) || got.Login != "alice.ahlgren" || got.Subject != alice.Subject {
+	if len(got.Roles) != 2 || !slices.Equal(got.Groups, []string{"a", "b"}) || got.Login != "alice.ahlgren" || got.Subject != alice.Subject {
 		t.Errorf("got %+v", got)
 	}
-	if h.alive(alice.Subject) != 2 {
-		t.Error("her session ended")
+	if n := len(h.journal()); n != 0 || h.alive(alice.Subject) != 2 {
+		t.Errorf("%d endings were recorded, or her session is gone; want her session, and no ending", n)
+	}
+	if u := h.record("alice.ahlgren"); u.Epoch != 0 || u.TokenEpoch != 0 {
+		t.Errorf("epochs %d and %d, want none to have ended", u.Epoch, u.TokenEpoch)
 	}
 }
 
-// The door is closed before the house is emptied: when emptying fails nobody
-// can come in, and the command can be repeated.
-func TestAnEndingThatFailsLeavesTheUserBlockedAndCanBeRepeated(t *testing.T) {
+// record is the user as the directory has them.
+func (h *house) record(login string) user.User {
+	h.t.Helper()
+	u, _, err := h.Users.ByLogin(h.t.Context(), login)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return u
+}
+
+// A token says what roles and groups were; one that says nothing of them is as
+// true as before, and whoever is signed in stays so.
+func TestARoleOrGroupTakenAwayEndsTheTokensThatSpeakOfThemAndNothingElse(t *testing.T) {
+	for name, less := range map[string]admin.UserSettings{
+		"a role":  {Roles: &[]string{"auditor"}},
+		"a group": {Groups: &[]string{}, Name: ptr("Alice")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			alice, bob := h.add("alice"), h.add("bob")
+			if _, err := h.SetUser(t.Context(), "alice", admin.UserSettings{Groups: &[]string{"crew"}}); err != nil {
+				t.Fatal(err)
+			}
+			here := grant.Ref{Subject: alice.Subject, SessionID: h.signIn(alice.Subject)}
+			h.begin(here, client.RefreshSession, slot.At(1, 10), "openid", "roles")
+			h.begin(here, client.RefreshOffline, slot.At(1, 20), "groups")
+			h.begin(here, client.RefreshSession, slot.At(1, 30), "openid", "orders:read")
+			h.begin(grant.Ref{Subject: bob.Subject, SessionID: ident.New()}, client.RefreshSession, slot.At(1, 40), "roles")
+			if _, err := h.SetUser(t.Context(), "alice", less); err != nil {
+				t.Fatal(err)
+			}
+			last := h.lastEnding(ended.KindRoles, ended.ByRoleLoss)
+			slices.SortFunc(last.Slots, func(a, b slot.Range) int { return cmp.Compare(a.First, b.First) })
+			want := []slot.Range{slot.Only(slot.At(1, 10)), slot.Only(slot.At(1, 20))}
+			if !slices.Equal(last.Slots, want) || last.Subject != alice.Subject {
+				t.Errorf("slots %v of %s ended, want %v of %s", last.Slots, last.Subject, want, alice.Subject)
+			}
+			if u := h.record("alice"); u.TokenEpoch != 1 || u.Epoch != 0 {
+				t.Errorf("epochs %d and %d, want her tokens' alone to have ended", u.Epoch, u.TokenEpoch)
+			}
+			if n := h.alive(alice.Subject); n != 5 {
+				t.Errorf("%d of her session and grants are alive, want all 5", n)
+			}
+		})
+	}
+}
+
+// The change and what it ends are one Commit: what fails has changed nothing, and
+// the command can be repeated.
+func TestAnEndingThatFailsChangesNothingAndCanBeRepeated(t *testing.T) {
 	for name, end := range map[string]func(*house) error{
 		"disable": func(h *house) error { _, err := h.DisableUser(h.t.Context(), "alice"); return err },
 		"remove":  func(h *house) error { return h.RemoveUser(h.t.Context(), "alice") },
@@ -134,8 +193,8 @@ func TestAnEndingThatFailsLeavesTheUserBlockedAndCanBeRepeated(t *testing.T) {
 			if err := end(h); err == nil {
 				t.Fatal("no error")
 			}
-			if got, err := h.ShowUser(t.Context(), "alice"); err != nil || !got.Disabled {
-				t.Errorf("got %+v, %v, want her disabled and still to be named", got, err)
+			if got, err := h.ShowUser(t.Context(), "alice"); err != nil || got.Disabled || h.alive(alice.Subject) != 2 {
+				t.Errorf("got %+v, %v, want her as she was", got, err)
 			}
 			h.store.list = nil
 			if err := end(h); err != nil {

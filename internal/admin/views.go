@@ -23,6 +23,10 @@ type ClientView struct {
 	JWKSURI                string          `json:"jwks_uri,omitempty"`
 	RedirectURIs           []string        `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs []string        `json:"post_logout_redirect_uris,omitempty"`
+	BackchannelURI         string          `json:"backchannel_logout_uri,omitempty"`
+	BackchannelSession     bool            `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelURI        string          `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelSession    bool            `json:"frontchannel_logout_session_required,omitempty"`
 	Grants                 []string        `json:"grant_types"`
 	Scope                  string          `json:"scope,omitempty"`
 	Audience               []string        `json:"audience,omitempty"`
@@ -52,6 +56,8 @@ func viewClient(c client.Client) ClientView {
 		ID: c.ID, Title: c.Title, FirstParty: c.FirstParty, AuthMethod: c.AuthMethod,
 		AuthSigningAlg: c.AuthSigningAlg, JWKS: slices.Clone(c.JWKS), JWKSURI: c.JWKSURI,
 		RedirectURIs: slices.Clone(c.RedirectURIs), PostLogoutRedirectURIs: slices.Clone(c.PostLogoutRedirectURIs),
+		BackchannelURI: c.BackchannelLogoutURI, BackchannelSession: c.BackchannelLogoutSession,
+		FrontchannelURI: c.FrontchannelLogoutURI, FrontchannelSession: c.FrontchannelLogoutSession,
 		Grants: slices.Clone(c.Grants), Scope: strings.Join(c.Scopes, " "), Audience: slices.Clone(c.Audience),
 		Networks: slices.Clone(c.Networks), Refresh: c.Refresh, IDTokenAlg: c.IDTokenAlg,
 		UserinfoAlg: c.UserinfoAlg, Introspects: c.Introspects, PKCE: c.PKCE,

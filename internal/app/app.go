@@ -28,10 +28,14 @@ import (
 	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/endpoint/adminapi"
 	"github.com/signet-id/signet/internal/httpd"
+	"github.com/signet-id/signet/internal/ident"
+	"github.com/signet-id/signet/internal/outbox"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/refusal"
+	"github.com/signet-id/signet/internal/remote"
 	"github.com/signet-id/signet/internal/seal"
 	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/status"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/store/boltstore"
 	"github.com/signet-id/signet/internal/telemetry"
@@ -70,8 +74,10 @@ type App struct {
 	keys     *keys.Ring
 	clients  *client.Directory
 	users    *user.Directory
+	status   *status.Status
 	ended    *ended.Endings
 	mint     *token.Mint
+	outbox   *outbox.Delivery
 	refusals *refusal.Log
 	server   *httpd.Server
 	adminAPI http.Handler
@@ -105,12 +111,51 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 		return nil, err
 	}
 	a.closer(a.clients.Close)
-	a.users, a.ended = user.NewDirectory(a.store), ended.New(a.store)
+	a.users = user.NewDirectory(a.store)
 	a.mint = &token.Mint{
 		Issuer: cfg.Issuer, Keys: a.keys, AccessAlg: keys.Algorithm(cfg.Tokens.AccessAlgorithm),
 		AccessLifetime: cfg.Tokens.AccessLifetime, IDLifetime: cfg.Tokens.IDLifetime,
 	}
+	if err := a.openEndings(ctx); err != nil {
+		return nil, err
+	}
 	return a, a.compose(o)
+}
+
+// openEndings wires what ends authority to those who are told: the status lists
+// and the stream, and the relying parties.
+func (a *App) openEndings(ctx context.Context) (err error) {
+	cfg, counters := a.config, a.newEndingCounters()
+	lifetime := cfg.Tokens.AccessLifetime
+	a.status, err = status.Open(ctx, status.Options{
+		Store: a.store, Clients: a.clients, Issuer: cfg.Issuer, Lifetime: lifetime, Keep: ended.Kept(lifetime),
+		Sign: func(ctx context.Context, typ string, claims []byte) (string, error) {
+			return a.keys.Sign(ctx, a.mint.AccessAlg, typ, claims)
+		},
+		TTL: cfg.Status.TTL, ListenersPerAddress: cfg.Status.ListenersPerAddress, Count: counters.status, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.closer(a.status.Close)
+	a.ended = &ended.Endings{
+		Store: a.store, Users: a.users, Clients: a.clients, Lifetime: lifetime, Audit: cfg.Audit.Keep,
+		Blocks: a.status.Slots.Blocks, Known: a.status.Wait,
+	}
+	a.outbox = outbox.New(outbox.Options{
+		Store: a.store, Clients: a.clients, Mint: a.mint, Node: ident.New(), Log: a.log, Count: counters.call,
+		// Its own: relying parties that do not answer must not keep clients from
+		// authenticating, whose keys are fetched as well.
+		Fetch: a.fetcher(outbox.Concurrent),
+	})
+	return nil
+}
+
+// fetcher asks servers that clients name, so many at once.
+func (a *App) fetcher(concurrent int) *remote.Fetcher {
+	return remote.New(remote.Options{
+		AllowPrivate: a.config.Clients.PrivateNetworks || a.config.Loopback(), Concurrent: concurrent,
+	})
 }
 
 func (a *App) openStore(o Options) error {
@@ -178,14 +223,16 @@ func (a *App) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	a.Operator = &admin.Operator{Clients: a.clients, Users: a.users, Passwords: hasher, Keys: a.keys, Ended: a.ended, Refusals: a.refusals, Box: a.box}
+	a.Operator = &admin.Operator{
+		Store: a.store, Clients: a.clients, Users: a.users, Passwords: hasher, Keys: a.keys, Ended: a.ended, Refusals: a.refusals, Box: a.box, Outbox: a.outbox,
+	}
 	a.adminAPI = adminapi.Handler(a.Operator, o.Version)
 	if a.server, err = a.newServer(look); err != nil {
 		return err
 	}
 	return a.mount(rooms{
 		base: issuer.Path, look: look, cookies: cookie.Jar{Secure: issuer.Scheme == "https"},
-		sessions:  session.Policy{Idle: cfg.Sessions.Idle, Absolute: cfg.Sessions.Absolute},
+		sessions:  session.Policy{Idle: cfg.Sessions.Idle, Absolute: cfg.Sessions.Absolute, Most: cfg.Sessions.Limit},
 		passwords: &password.Method{Users: a.users, Hasher: hasher, Throttle: throttle.New()},
 		personas:  o.Personas,
 	})
@@ -203,6 +250,9 @@ func (a *App) Keys() *keys.Ring { return a.keys }
 
 // Mint makes tokens, for a test issuer.
 func (a *App) Mint() *token.Mint { return a.mint }
+
+// Status gives out slots and knows which have ended, for a test issuer.
+func (a *App) Status() *status.Status { return a.status }
 
 // Close releases what New opened, last first. Run must have returned.
 func (a *App) Close() error {

@@ -149,9 +149,15 @@ func (b *browser) do(r *http.Request) answer {
 	return got
 }
 
-// serve answers one request, as a server would.
+// serve answers one request, as a server would. Of the stream it hears the first
+// message: whoever asks has left already.
 func (h *house) serve(r *http.Request) answer {
 	h.t.Helper()
+	if strings.HasSuffix(r.URL.Path, "/stream") {
+		left, leave := context.WithCancel(r.Context())
+		leave()
+		r = r.WithContext(left)
+	}
 	w := httptest.NewRecorder()
 	h.Handler().ServeHTTP(w, r)
 	res := w.Result()

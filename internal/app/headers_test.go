@@ -105,6 +105,16 @@ func calls() []call {
 			sheet := regexp.MustCompile(`/assets/[^"]+\.css`).FindString(b.get("/signin").body)
 			return get(sheet)(b)
 		}},
+		{"status lists", "GET /status", get("/status")},
+		{"a status list", "GET /status/:list", func(b *browser) *http.Request {
+			uri := regexp.MustCompile(`/status/[0-9]+`).FindString(b.get("/status").body)
+			return get(uri)(b)
+		}},
+		{"no such status list", "GET /status/:list", get("/status/7")},
+		{"the stream", "GET /status/stream", get("/status/stream", "Origin", "https://spa.example")},
+		{"session check", "GET /session/check", get("/session/check")},
+		{"sessions, no field", "POST /account/sessions/end", post("/account/sessions/end", url.Values{"sid": {"x"}})},
+		{"other sessions, no field", "POST /account/sessions/end-others", post("/account/sessions/end-others", url.Values{})},
 		{"nothing there", "", get("/nothing/here", "Accept", "text/html")},
 		{"nothing there, for a machine", "", get("/nothing/here")},
 		{"sign-out, done", "POST /logout", func(b *browser) *http.Request { // last: it ends the session
@@ -182,6 +192,7 @@ func headersOf(a answer) string {
 
 // withoutHash names an asset without what changes with its content.
 func withoutHash(path string) string {
+	path = regexp.MustCompile(`^/status/[0-9]{4,}$`).ReplaceAllString(path, "/status/…")
 	return regexp.MustCompile(`-[0-9a-f]{16}\.`).ReplaceAllString(path, "-….")
 }
 
@@ -217,6 +228,7 @@ func TestOtherOriginsReadWhatNeedsNoCookieAndNothingElse(t *testing.T) {
 			got := h.serve(r)
 			open := slices.Contains([]string{
 				"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks", "/token", "/revoke", "/userinfo",
+				"/status", "/status/stream", "/status/:list",
 			}, path)
 			if origin := got.Header.Get("Access-Control-Allow-Origin"); (origin == "*") != open || (!open && origin != "") {
 				t.Errorf("%s %s: Access-Control-Allow-Origin %q, want any: %v", asked, path, origin, open)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/seal"
 	"github.com/signet-id/signet/internal/store"
@@ -86,7 +87,8 @@ func (s keyStorage) Load(ctx context.Context) ([]byte, uint64, error) {
 }
 
 func (s keyStorage) Save(ctx context.Context, doc []byte, version uint64) (uint64, error) {
-	v, err := s.store.Commit(ctx, store.Put(keyRecord, doc).If(store.Version(version)))
+	ops := append([]store.Op{store.Put(keyRecord, doc).If(store.Version(version))}, ended.Riding(ctx)...)
+	v, err := s.store.Commit(ctx, ops...)
 	if errors.Is(err, store.ErrConflict) {
 		return 0, fmt.Errorf("%w: %w", keys.ErrConflict, err)
 	}

@@ -74,7 +74,8 @@ func TestEveryAdvertisedEndpointAnswers(t *testing.T) {
 	methods := map[string]string{
 		"authorization_endpoint": http.MethodGet, "token_endpoint": http.MethodPost, "userinfo_endpoint": http.MethodGet,
 		"jwks_uri": http.MethodGet, "end_session_endpoint": http.MethodGet, "revocation_endpoint": http.MethodPost,
-		"introspection_endpoint": http.MethodPost,
+		"introspection_endpoint": http.MethodPost, "check_session_iframe": http.MethodGet,
+		"status_list_aggregation_endpoint": http.MethodGet, "status_stream_endpoint": http.MethodGet,
 	}
 	for name, value := range h.document(wellKnown) {
 		address, isText := value.(string)

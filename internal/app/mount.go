@@ -19,6 +19,7 @@ import (
 	"github.com/signet-id/signet/internal/endpoint/logout"
 	"github.com/signet-id/signet/internal/endpoint/oauth"
 	"github.com/signet-id/signet/internal/endpoint/signin"
+	"github.com/signet-id/signet/internal/endpoint/statuslist"
 	"github.com/signet-id/signet/internal/endpoint/userinfo"
 	"github.com/signet-id/signet/internal/httpd"
 	"github.com/signet-id/signet/internal/pages"
@@ -55,10 +56,9 @@ func (a *App) mount(r rooms) error {
 	door := visitor.Door{Store: a.store, Cookies: r.cookies, Sessions: r.sessions, Ended: a.ended}
 	oauth.New(oauth.Options{
 		Issuer: a.config.Issuer, Base: r.base, Door: door, Seal: a.seal, Clients: a.clients, Mint: a.mint,
-		Pages: r.look, Log: a.log,
+		Pages: r.look, Log: a.log, Take: a.status.Slots.Take, HasEnded: a.status.Board.Ended,
 		Assertions: assertion.New(assertion.Options{
-			Audience: []string{a.config.Issuer, a.config.Issuer + "/token"}, Box: a.box,
-			Fetch: remote.New(remote.Options{AllowPrivate: a.config.Clients.PrivateNetworks || a.config.Loopback()}),
+			Audience: []string{a.config.Issuer, a.config.Issuer + "/token"}, Box: a.box, Fetch: a.fetcher(remote.DefaultConcurrent),
 		}),
 		Refresh: oauth.RefreshPolicy{Lifetime: a.config.Tokens.RefreshLifetime, Window: a.config.Tokens.ReuseWindow},
 		Count:   counters.token, Refusals: a.refusals, Candid: a.config.Loopback(),
@@ -72,31 +72,18 @@ func (a *App) mount(r rooms) error {
 	}).Mount(g)
 	(&logout.Handler{Base: r.base, Door: door, Seal: a.seal, Mint: a.mint, Clients: a.clients, Pages: r.look}).Mount(g)
 	(&account.Handler{
-		Base: r.base, Door: door, Seal: a.seal, Users: a.users, Passwords: r.passwords, Clients: a.clients,
+		Base: r.base, Door: door, Seal: a.seal, Passwords: r.passwords, Clients: a.clients,
 		Pages: r.look, Scopes: a.config.Scopes,
 	}).Mount(root, g)
 	(&contact.Handler{
 		Origin: strings.TrimSuffix(a.config.Issuer, r.base), Contact: a.config.Security.Contact,
 	}).Mount(root)
-	(&userinfo.Handler{Issuer: a.config.Issuer, Store: a.store, Clients: a.clients, Mint: a.mint, Log: a.log}).Mount(g)
+	(&userinfo.Handler{
+		Issuer: a.config.Issuer, Store: a.store, Clients: a.clients, Mint: a.mint, Log: a.log, HasEnded: a.status.Board.Ended,
+	}).Mount(g)
+	(&statuslist.Handler{Board: a.status.Board, Hub: a.status.Hub}).Mount(g)
 	g.GET("/assets/*", echo.WrapHandler(r.look.Assets()))
 	return nil
-}
-
-// counters are what the endpoints count for those who watch the server.
-type counters struct {
-	token  func(grantType, outcome string)
-	signIn func(outcome string)
-}
-
-func (a *App) newCounters() counters {
-	registry := a.Telemetry.Registry()
-	tokens := telemetry.NewCounter(registry, "signet_token_requests_total", "Token requests, by how they ended.", "grant", "outcome")
-	signIns := telemetry.NewCounter(registry, "signet_sign_ins_total", "Attempts to sign in, by how they ended.", "outcome")
-	return counters{
-		token:  func(grantType, outcome string) { tokens.WithLabelValues(grantType, outcome).Inc() },
-		signIn: func(outcome string) { signIns.WithLabelValues(outcome).Inc() },
-	}
 }
 
 // newServer makes the public server, whose last resort for a browser is a page.

@@ -35,8 +35,7 @@ func (a *App) Run(ctx context.Context) error {
 		a.log.WarnContext(ctx, "advice", slog.String("key", note.Key), slog.String("text", note.Text))
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.keys.Run(ctx) })
-	group.Go(func() error { return a.seal.Run(ctx) })
+	a.runRooms(ctx, group)
 	group.Go(func() error { return a.server.Serve(ctx) })
 	group.Go(func() error { return a.serveAdmin(ctx) })
 	group.Go(func() error { return a.serveMetrics(ctx) })
@@ -47,12 +46,19 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-// RunRings keeps the rings turning without serving: for a test issuer that is
-// called in process.
-func (a *App) RunRings(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
+// runRooms starts what works by itself beside the requests.
+func (a *App) runRooms(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { return a.keys.Run(ctx) })
 	group.Go(func() error { return a.seal.Run(ctx) })
+	group.Go(func() error { return a.status.Run(ctx, a.server.Stopping()) })
+	group.Go(func() error { return a.outbox.Run(ctx) })
+}
+
+// RunRings keeps the rings turning, the stream speaking and the outbox leaving
+// without serving: for a test issuer that is called in process.
+func (a *App) RunRings(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	a.runRooms(ctx, group)
 	return group.Wait()
 }
 

@@ -2,8 +2,9 @@
 // print and how they end.
 //
 //	serve, demo, dev ───────────────▶ app: composes an issuer and runs it
-//	client, user, keys ──HTTP──▶ the running server's socket
-//	                      └────▶ app's own handler, when no server runs
+//	client, user, session,
+//	keys, audit, outbox ─────HTTP──▶ the running server's socket
+//	                      └────────▶ app's own handler, when no server runs
 //	config, version ────────────────▶ nothing is opened
 //
 // The operator's commands have one code path: they speak to the admin API, and
@@ -22,6 +23,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -50,6 +52,11 @@ type Service struct {
 	Listener net.Listener
 	// URL is where the listener is reached, without a final slash.
 	URL, ClientID, ClientSecret, Issuer, PeerName, PeerURL string
+
+	// Terminal is where the service tells people what it has seen; nil: nowhere.
+	Terminal io.Writer
+	// Ended says when the issuer ended a session, by its own log.
+	Ended func(ctx context.Context, sid string) (time.Time, error)
 }
 
 // The exit codes.
@@ -102,7 +109,8 @@ func (p *program) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON, for programs")
 	root.AddCommand(
 		p.serveCommand(), p.demoCommand(), p.devCommand(),
-		p.clientCommand(), p.userCommand(), p.keysCommand(), p.explainCommand(), p.configCommand(),
+		p.clientCommand(), p.userCommand(), p.sessionCommand(), p.keysCommand(), p.auditCommand(), p.outboxCommand(),
+		p.explainCommand(), p.configCommand(),
 		p.versionCommand(),
 	)
 	return root

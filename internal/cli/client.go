@@ -15,7 +15,7 @@ import (
 func (p *program) clientCommand() *cobra.Command {
 	return p.configFlag(group("client", "Register and change clients: the applications that people sign in to",
 		p.clientAdd(), p.clientList(), p.clientShow(), p.clientSet(), p.clientRotateSecret(),
-		p.clientSwitch("disable", "Stop a client: no sign-in and no token until it is enabled", "is disabled: it gets no sign-in and no token any more"),
+		p.clientSwitch("disable", "Stop a client and end its access tokens: no sign-in and no token until it is enabled", "is disabled: it gets no sign-in and no token any more, and its access tokens have ended"),
 		p.clientSwitch("enable", "Let a disabled client work again", "is enabled"),
 		p.clientRemove(),
 	))
@@ -120,6 +120,7 @@ func clientFacts(w *page, c admin.ClientView) {
 	w.fact("grants", strings.Join(c.Grants, ", "))
 	w.fact("redirect URIs", strings.Join(c.RedirectURIs, "  "))
 	w.fact("after signing out", strings.Join(c.PostLogoutRedirectURIs, "  "))
+	logoutFacts(w, c)
 	w.fact("scopes", c.Scope)
 	w.fact("audience", strings.Join(c.Audience, "  "))
 	w.fact("networks", cmp.Or(strings.Join(c.Networks, "  "), "any"))

@@ -18,6 +18,7 @@ type clientFlags struct {
 	firstParty, thirdParty, public, introspects    bool
 	redirects, signedOut, grants, scopes, audience []string
 	networks                                       []string
+	logout                                         logoutFlags
 }
 
 func (f *clientFlags) add(cmd *cobra.Command) {
@@ -25,6 +26,7 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 	set.StringVar(&f.title, "title", "", "what people read as its name")
 	set.StringArrayVar(&f.redirects, "redirect-uri", nil, "where people return to from signing in, exactly; may be repeated")
 	set.StringArrayVar(&f.signedOut, "post-logout-redirect-uri", nil, "where people may return to from signing out; may be repeated")
+	f.logout.add(set)
 	set.BoolVar(&f.firstParty, "first-party", false, "it is your own: people are never asked for consent")
 	set.BoolVar(&f.thirdParty, "third-party", false, "it is somebody else's: people are asked for consent (the default)")
 	set.BoolVar(&f.public, "public", false, "it can't keep a secret: a single-page, mobile or command-line application")
@@ -65,6 +67,7 @@ func (f *clientFlags) settings(cmd *cobra.Command) (admin.ClientSettings, error)
 		PolicyURI:              said(cmd, "policy-uri", f.policy),
 		TermsURI:               said(cmd, "tos-uri", f.terms),
 	}
+	f.logout.settings(cmd, &s)
 	if err := f.keySettings(cmd, &s); err != nil {
 		return s, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -87,6 +88,11 @@ func (p *program) demo(ctx context.Context, port int) (err error) {
 	if err := p.print(show, func(w *page) { show.page(w, p.Service != nil) }); err != nil {
 		return err
 	}
+	if !p.json { // what a program reads is one document
+		for i := range services {
+			services[i].Terminal = p.Stdout
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return box.app.Run(ctx) })
 	for _, s := range services {
@@ -148,7 +154,7 @@ func (b *sandbox) setStage(ctx context.Context, services []Service) (stage, erro
 	scope, first := strings.Join(scopes, " "), true
 	for i := range services {
 		s := &services[i]
-		s.Issuer, s.ClientID = b.issuer, s.Name
+		s.Issuer, s.ClientID, s.Ended = b.issuer, s.Name, b.sessionEnded
 		// Its own URL first: that is what its tokens are for when it does not say.
 		own := []string{s.URL, s.PeerURL}
 		title, back, after := titled(s.Name), []string{s.URL + "/callback"}, []string{s.URL + "/"}
@@ -170,6 +176,21 @@ func (b *sandbox) setStage(ctx context.Context, services []Service) (stage, erro
 	return show, nil
 }
 
+// sessionEnded reads in the audit log when a session ended.
+func (b *sandbox) sessionEnded(ctx context.Context, sid string) (time.Time, error) {
+	const recent = 100
+	events, err := b.app.Operator.ListAudit(ctx, "", recent)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, e := range events {
+		if e.SessionID == sid && e.GrantID == "" {
+			return e.Time, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("the audit log does not say when the session %q ended", sid)
+}
+
 func (s stage) page(w *page, built bool) {
 	w.line("Signet demo: everything here is temporary, and gone when you press Ctrl-C.\n")
 	for _, svc := range s.Services {
@@ -180,6 +201,7 @@ func (s stage) page(w *page, built bool) {
 		w.line("\nThe demo's services are not built into this program; the issuer is alone.")
 	} else {
 		w.line("\nOpen %s, sign in with one click, then look at %s.", s.Services[0].URL, s.Services[1].URL)
+		w.line("Sign out there, and see here how soon the other one refuses the very same token.")
 	}
 	w.line("You may sign in as:\n")
 	for _, who := range s.Personas {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,8 @@ type keyRing struct {
 }
 
 func (p *program) keysCommand() *cobra.Command {
-	return p.configFlag(group("keys", "Show and rotate the signing keys", p.keysList(), p.keysRotate()))
+	return p.configFlag(group("keys", "Show, rotate and remove the signing keys",
+		p.keysList(), p.keysRotate(), p.keysCompromise()))
 }
 
 func (p *program) keysList() *cobra.Command {
@@ -71,4 +73,38 @@ func (p *program) keysRotate() *cobra.Command {
 			})
 		},
 	}
+}
+
+func (p *program) keysCompromise() *cobra.Command {
+	return &cobra.Command{
+		Use: "compromise KID", Short: "Remove a key that somebody else may have, and end all that it signed", Args: takes("KID"),
+		Long: "Remove a key that somebody else may have, and end all that it signed.\n\n" +
+			"The key leaves the published list now, and a successor signs if it was active.\n" +
+			"Services that follow endings refuse its tokens within a second; others when they\n" +
+			"fetch the keys again, after keys.jwks_max_age at the latest. People stay signed\n" +
+			"in, and their clients get new tokens by refreshing. To replace a key that nobody\n" +
+			"else has: signet keys rotate",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withOperator(cmd.Context(), func(o *operator) error {
+				var left struct {
+					Compromised admin.KeyView `json:"compromised"`
+					keyRing
+				}
+				if err := o.do(cmd.Context(), http.MethodPost, "/keys/"+url.PathEscape(args[0])+"/compromise", nil, &left); err != nil {
+					return err
+				}
+				return p.print(left, func(w *page) { afterCompromise(w, left.Compromised, left.Keys) })
+			})
+		},
+	}
+}
+
+func afterCompromise(w *page, gone admin.KeyView, left []admin.KeyView) {
+	w.line("Key %s is removed, and every token that it signed has ended. It was %s.", gone.ID, gone.State)
+	for _, k := range left {
+		if k.Algorithm == gone.Algorithm && k.State == keys.Active {
+			w.line("%s: key %s signs now.", k.Algorithm, k.ID)
+		}
+	}
+	w.line("Services that do not follow endings refuse its tokens when they fetch the keys again.")
 }

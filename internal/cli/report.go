@@ -103,7 +103,7 @@ func argumentName(cmd *cobra.Command, field string) string {
 		flag = strings.Replace(flag, "-number", "", 1)
 	case "address.street_address":
 		flag = "address-street"
-	case "client_id", "login", "user", "subject", "password", "key", "alg", "id":
+	case "client_id", "login", "user", "subject", "password", "key", "alg", "id", "kid", "sid":
 		return ""
 	}
 	if cmd != nil && cmd.Flags().Lookup(flag) != nil {
@@ -138,8 +138,22 @@ func flagError(cmd *cobra.Command, err error) error {
 		return usage(err.Error(), "see: "+cmd.CommandPath()+" --help")
 	}
 	name := absent.GetSpecifiedName()
-	return usage(fmt.Sprintf("%s has no flag --%s", cmd.CommandPath(), name),
-		didYouMean(cmd, "--", likeFlags(cmd, name)))
+	if letters := absent.GetSpecifiedShortnames(); letters != "" {
+		return usage(fmt.Sprintf("%s has no flags like -%s", cmd.CommandPath(), letters), nameAfterDashes("-"+letters))
+	}
+	like, text := likeFlags(cmd, name), fmt.Sprintf("%s has no flag --%s", cmd.CommandPath(), name)
+	if len(like) == 0 && len(name) >= longWord {
+		return usage(text, nameAfterDashes("--"+name))
+	}
+	return usage(text, didYouMean(cmd, "--", like))
+}
+
+// longWord is the length from which on what looks like a flag is rather a session,
+// a user or a key: their names are random, and begin with a dash now and then.
+const longWord = 20
+
+func nameAfterDashes(name string) string {
+	return fmt.Sprintf("if %s is a name, write it last, after two dashes: -- %s", name, name)
 }
 
 // likeFlags finds the flags that look like name by the rule that commands are

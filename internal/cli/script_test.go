@@ -94,6 +94,9 @@ func TestScripts(t *testing.T) {
 			"hidden": hidden,
 			"newer":  makeNewer,
 			"refuse": beRefused,
+
+			"signed-in": beSignedIn,
+			"key":       keepKey,
 		},
 	})
 }
@@ -203,6 +206,7 @@ func TestEveryCommandOfTheOperatorPrintsJSONWhenAsked(t *testing.T) {
 		"client add shop --redirect-uri https://shop.example.com/cb", "client list", "client show shop", "client set shop --first-party",
 		"client rotate-secret shop", "client disable shop", "client enable shop", "client remove shop",
 		"user add alice --no-password", "user list", "user show alice", "user set alice --name Alice", "user set-roles alice admin",
+		"session list alice", "session end alice --all", "audit list",
 		"user disable alice", "user enable alice", "user remove alice",
 		"keys list", "keys rotate", "config check", "config explain issuer", "config explain", "version",
 	} {

@@ -180,6 +180,9 @@ func (p *program) userSetPassword() *cobra.Command {
 func (p *program) userSetRoles() *cobra.Command {
 	return &cobra.Command{
 		Use: "set-roles LOGIN [ROLE...]", Short: "Replace all roles of a user; with none, take them away",
+		Long: "Replace all roles of a user; with none, take them away.\n\n" +
+			"When a role is taken away, the access tokens that speak of roles or groups end at\n" +
+			"once. Sessions go on, and the next tokens say what is true.",
 		Args: takesAtLeast("LOGIN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			roles := args[1:]
@@ -188,7 +191,7 @@ func (p *program) userSetRoles() *cobra.Command {
 				outcome = "has no role any more"
 			}
 			return p.changeUser(cmd.Context(), http.MethodPatch, args[0], "", admin.UserSettings{Roles: &roles},
-				outcome+"; tokens that were issued already keep theirs until they expire")
+				outcome+"; access tokens that speak of one that was taken away have ended")
 		},
 	}
 }

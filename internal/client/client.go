@@ -60,6 +60,14 @@ type Client struct {
 	RedirectURIs           []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 
+	// Where the client is told that a session ended: by a POST from here (OpenID
+	// Connect Back-Channel Logout 1.0 §2.2), or by an iframe in the browser
+	// (Front-Channel Logout 1.0 §2). Session asks that the sid be named.
+	BackchannelLogoutURI      string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSession  bool   `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelLogoutURI     string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSession bool   `json:"frontchannel_logout_session_required,omitempty"`
+
 	Grants     []string `json:"grant_types"`
 	Scopes     []string `json:"scopes,omitempty"`   // beyond OpenID Connect's own
 	Audience   []string `json:"audience,omitempty"` // the first is the default (RFC 8707 §2)
@@ -77,7 +85,10 @@ type Client struct {
 	PolicyURI string `json:"policy_uri,omitempty"`
 	TermsURI  string `json:"tos_uri,omitempty"`
 
-	Disabled bool      `json:"disabled,omitempty"`
+	Disabled bool `json:"disabled,omitempty"`
+	// TokenEpoch counts how often all its access tokens were ended.
+	TokenEpoch uint32 `json:"token_epoch,omitempty"`
+
 	Created  time.Time `json:"created"`
 	Updated  time.Time `json:"updated"`
 }

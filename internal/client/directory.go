@@ -22,6 +22,10 @@ type Directory struct {
 	mirror *store.Mirror[Client]
 }
 
+// RecordKey is where the record of a client is, for a Commit of another room that
+// demands that it has not changed.
+func RecordKey(id string) string { return prefix + id }
+
 // Open reads all clients and follows their changes until Close.
 func Open(ctx context.Context, s store.Store, log *slog.Logger) (*Directory, error) {
 	m, err := store.OpenMirror(ctx, s, prefix, decode, log)
@@ -36,7 +40,7 @@ func (d *Directory) Close() { d.mirror.Close() }
 
 // Find returns the client named id, disabled or not. The result shares its
 // slices with other callers, who must not change them.
-func (d *Directory) Find(id string) (Client, bool) { return d.mirror.Get(prefix + id) }
+func (d *Directory) Find(id string) (Client, bool) { return d.mirror.Get(RecordKey(id)) }
 
 // All returns every client, by id.
 func (d *Directory) All() []Client {
@@ -69,8 +73,9 @@ func (d *Directory) Create(ctx context.Context, c Client) (Client, error) {
 }
 
 // Update changes the client named id by one compare-and-swap. change may be
-// called several times, each time with a fresh copy.
-func (d *Directory) Update(ctx context.Context, id string, change func(*Client) error) (Client, error) {
+// called several times, each time with a fresh copy. also is committed with it,
+// all or nothing; a guard of its that fails is returned as the conflict it is.
+func (d *Directory) Update(ctx context.Context, id string, change func(*Client) error, also ...store.Op) (Client, error) {
 	for {
 		c, version, err := d.read(ctx, id)
 		if err != nil {
@@ -83,23 +88,23 @@ func (d *Directory) Update(ctx context.Context, id string, change func(*Client) 
 		if err := c.Validate(); err != nil {
 			return Client{}, err
 		}
-		err = d.commit(ctx, c, version)
-		if !errors.Is(err, store.ErrConflict) {
+		err = d.commit(ctx, c, version, also...)
+		if store.ConflictOn(err) != RecordKey(id) {
 			return c, err
 		}
 	}
 }
 
 // Remove deletes the client named id. Its refresh tokens die with it, since
-// nobody can present them any more.
-func (d *Directory) Remove(ctx context.Context, id string) error {
+// nobody can present them any more. also is committed with it, as in Update.
+func (d *Directory) Remove(ctx context.Context, id string, also ...store.Op) error {
 	for {
 		_, version, err := d.read(ctx, id)
 		if err != nil {
 			return err
 		}
-		v, err := d.store.Commit(ctx, store.Delete(prefix+id).If(version))
-		if errors.Is(err, store.ErrConflict) {
+		v, err := d.store.Commit(ctx, append([]store.Op{store.Delete(RecordKey(id)).If(version)}, also...)...)
+		if store.ConflictOn(err) == RecordKey(id) {
 			continue
 		}
 		if err != nil {
@@ -110,7 +115,7 @@ func (d *Directory) Remove(ctx context.Context, id string) error {
 }
 
 func (d *Directory) read(ctx context.Context, id string) (Client, store.Version, error) {
-	recs, err := d.store.Get(ctx, prefix+id)
+	recs, err := d.store.Get(ctx, RecordKey(id))
 	if err != nil {
 		return Client{}, 0, fmt.Errorf("reading client %s: %w", id, err)
 	}
@@ -123,12 +128,12 @@ func (d *Directory) read(ctx context.Context, id string) (Client, store.Version,
 
 // commit returns once this node's own copy knows the change, so that an
 // operator's next request meets it.
-func (d *Directory) commit(ctx context.Context, c Client, must store.Version) error {
+func (d *Directory) commit(ctx context.Context, c Client, must store.Version, also ...store.Op) error {
 	value, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("writing client %s: %w", c.ID, err)
 	}
-	v, err := d.store.Commit(ctx, store.Put(prefix+c.ID, value).If(must))
+	v, err := d.store.Commit(ctx, append([]store.Op{store.Put(RecordKey(c.ID), value).If(must)}, also...)...)
 	if err != nil {
 		return fmt.Errorf("writing client %s: %w", c.ID, err)
 	}

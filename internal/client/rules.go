@@ -61,7 +61,7 @@ func (c Client) Complete() Client {
 // Validate reports the first rule that a complete client breaks.
 func (c Client) Validate() error {
 	for _, check := range []func(Client) error{
-		checkName, checkMethod, checkKeys, checkGrants, checkRedirects, checkLists, checkLinks,
+		checkName, checkMethod, checkKeys, checkGrants, checkRedirects, checkLogout, checkLists, checkLinks,
 	} {
 		if err := check(c); err != nil {
 			return err

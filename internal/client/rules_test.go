@@ -61,18 +61,26 @@ func TestWhatTheOperatorLeftOpenIsFilledIn(t *testing.T) {
 
 func TestACompleteClientIsValid(t *testing.T) {
 	for name, change := range map[string]func(*client.Client){
-		"as it is":           func(*client.Client) {},
-		"an id of one":       func(c *client.Client) { c.ID = "a" },
-		"an id of 64":        func(c *client.Client) { c.ID = "a.b_c~d-" + strings.Repeat("9", 56) },
-		"a title":            func(c *client.Client) { c.Title = "Örders & Söhne" },
-		"scopes":             func(c *client.Client) { c.Scopes = []string{"orders:read", "https://x/y", "!"} },
-		"audience":           func(c *client.Client) { c.Audience = []string{"https://orders.example.com", "urn:example:orders"} },
-		"networks":           func(c *client.Client) { c.Networks = []string{"10.0.0.0/8", "fd00::/8", "192.0.2.7/32"} },
-		"links":              func(c *client.Client) { c.LogoURI, c.PolicyURI = "https://x.example/l.png", "http://localhost/p" },
-		"a machine":          func(c *client.Client) { *c = client.Client{ID: "m"}.Complete() },
-		"code alone":         func(c *client.Client) { c.Grants, c.Refresh = []string{client.GrantCode}, client.RefreshNone },
-		"every algorithm":    func(c *client.Client) { c.IDTokenAlg = "EdDSA" },
-		"a logout address":   func(c *client.Client) { c.PostLogoutRedirectURIs = []string{"https://orders.example.com/bye"} },
+		"as it is":         func(*client.Client) {},
+		"an id of one":     func(c *client.Client) { c.ID = "a" },
+		"an id of 64":      func(c *client.Client) { c.ID = "a.b_c~d-" + strings.Repeat("9", 56) },
+		"a title":          func(c *client.Client) { c.Title = "Örders & Söhne" },
+		"scopes":           func(c *client.Client) { c.Scopes = []string{"orders:read", "https://x/y", "!"} },
+		"audience":         func(c *client.Client) { c.Audience = []string{"https://orders.example.com", "urn:example:orders"} },
+		"networks":         func(c *client.Client) { c.Networks = []string{"10.0.0.0/8", "fd00::/8", "192.0.2.7/32"} },
+		"links":            func(c *client.Client) { c.LogoURI, c.PolicyURI = "https://x.example/l.png", "http://localhost/p" },
+		"a machine":        func(c *client.Client) { *c = client.Client{ID: "m"}.Complete() },
+		"code alone":       func(c *client.Client) { c.Grants, c.Refresh = []string{client.GrantCode}, client.RefreshNone },
+		"every algorithm":  func(c *client.Client) { c.IDTokenAlg = "EdDSA" },
+		"a logout address": func(c *client.Client) { c.PostLogoutRedirectURIs = []string{"https://orders.example.com/bye"} },
+		"both logout notices": func(c *client.Client) {
+			c.BackchannelLogoutURI, c.BackchannelLogoutSession = "https://backend.example.net/ended?x=1", true
+			c.FrontchannelLogoutURI, c.FrontchannelLogoutSession = "https://ORDERS.example.com:443/ended?x=1", true
+		},
+		"notices on this machine": func(c *client.Client) {
+			c.RedirectURIs = []string{"http://127.0.0.1:3000/cb"}
+			c.BackchannelLogoutURI, c.FrontchannelLogoutURI = "http://[::1]:4000/ended", "http://127.0.0.1:3000/ended"
+		},
 		"an address's query": func(c *client.Client) { c.RedirectURIs = []string{"https://orders.example.com/cb?x=1"} },
 	} {
 		c := web()
@@ -115,6 +123,10 @@ func TestEachBrokenRuleIsNamed(t *testing.T) {
 			c.RedirectURIs = strings.Split(strings.Repeat("https://x.example/,", 32)+"https://x.example/", ",")
 		}},
 		"a logout address in http": {"post_logout_redirect_uri", func(c *client.Client) { c.PostLogoutRedirectURIs = []string{"http://x.example/"} }},
+		"a notice in http":         {"backchannel_logout_uri", func(c *client.Client) { c.BackchannelLogoutURI = "http://x.example/ended" }},
+		"a notice, fragment":       {"backchannel_logout_uri", func(c *client.Client) { c.BackchannelLogoutURI = "https://x.example/ended#x" }},
+		"a notice with a password": {"backchannel_logout_uri", func(c *client.Client) { c.BackchannelLogoutURI = "https://u:p@x.example/ended" }},
+		"a notice that runs":       {"backchannel_logout_uri", func(c *client.Client) { c.BackchannelLogoutURI = "javascript:alert(1)" }},
 		"a scope with a space":     {"scope", func(c *client.Client) { c.Scopes = []string{"a b"} }},
 		"a scope with a quote":     {"scope", func(c *client.Client) { c.Scopes = []string{`a"b`} }},
 		"an empty scope":           {"scope", func(c *client.Client) { c.Scopes = []string{""} }},
@@ -132,6 +144,41 @@ func TestEachBrokenRuleIsNamed(t *testing.T) {
 			tt.change(&c)
 			wantInvalid(t, c.Validate(), tt.field)
 		})
+	}
+}
+
+// OpenID Connect Front-Channel Logout 1.0 §2: scheme, host and port are those of
+// a redirect URI; and a frame-src must be able to name it (CSP Level 3 §2.3.1).
+func TestWhatTheSignOutPageMayFrame(t *testing.T) {
+	for uri, allowed := range map[string]bool{
+		"https://orders.example.com/ended":                        true,
+		"https://orders.example.com/ended?a=b&c=d":                true,
+		"https://Orders.Example.com:443/a;b,c":                    true,
+		"https://other.example.com:8443/":                         true,
+		"https://other.example.com/":                              false,
+		"https://orders.example.com:8443/":                        false,
+		"http://orders.example.com/ended":                         false,
+		"https://evil.example/ended":                              false,
+		"https://orders.example.com.evil.example/ended":           false,
+		"https://orders.example.com@evil.example/ended":           false,
+		"https://user@orders.example.com/ended":                   false,
+		"https://orders.example.com/ended#":                       false,
+		"com.example.app:/ended":                                  false,
+		"javascript:alert(1)":                                     false,
+		"/ended":                                                  false,
+		"https://bücher.example/ended":                            false,
+		"http://[::1]:3000/ended":                                 false,
+		"https://orders.example.com/" + strings.Repeat("x", 2048): false,
+	} {
+		c := web()
+		c.RedirectURIs = []string{"https://orders.example.com/cb", "https://other.example.com:8443/cb", "https://bücher.example/cb", "http://[::1]:3000/cb"}
+		c.FrontchannelLogoutURI = uri
+		if got := c.Validate() == nil; got != allowed {
+			t.Errorf("%q is admitted: %t, want %t", uri, got, allowed)
+		}
+		if !allowed {
+			wantInvalid(t, c.Validate(), "frontchannel_logout_uri")
+		}
 	}
 }
 

@@ -39,6 +39,8 @@ type Config struct {
 	Keys      KeyRing
 	Tokens    Tokens
 	Sessions  Sessions
+	Audit     Audit
+	Status    Status
 	Passwords Passwords
 	Clients   Clients
 	Security  Security
@@ -96,6 +98,18 @@ type Tokens struct {
 type Sessions struct {
 	Idle     time.Duration
 	Absolute time.Duration
+	Limit    int // of one person at once; 0: any number
+}
+
+// Audit is how long what ended is remembered.
+type Audit struct {
+	Keep time.Duration
+}
+
+// Status is how services hear of endings.
+type Status struct {
+	TTL                 time.Duration // of a list, for those who do not listen to the stream
+	ListenersPerAddress int
 }
 
 // Passwords is the cost of argon2id.
@@ -140,6 +154,8 @@ func Default() Config {
 			AccessAlgorithm: "ES256",
 		},
 		Sessions: Sessions{Idle: 12 * time.Hour, Absolute: 7 * day},
+		Audit:    Audit{Keep: 90 * day},
+		Status:   Status{TTL: time.Minute, ListenersPerAddress: 1000},
 		// The first choice of the OWASP Password Storage Cheat Sheet.
 		Passwords: Passwords{Memory: 19 * MiB, Time: 2},
 		Log:       Log{Level: slog.LevelInfo, Format: "json"},

@@ -33,7 +33,7 @@ func (e entry) env() string {
 // table is every key, in the order of the file and of the manual.
 func table() []entry {
 	return slices.Concat(identityKeys(), httpKeys(), operatorKeys(), signingKeys(),
-		tokenKeys(), sessionKeys(), passwordKeys(), clientKeys(), finalKeys())
+		tokenKeys(), sessionKeys(), endingKeys(), passwordKeys(), clientKeys(), finalKeys())
 }
 
 func identityKeys() []entry {
@@ -173,7 +173,7 @@ func tokenKeys() []entry {
 	return []entry{
 		{
 			key:     "tokens.access_lifetime",
-			doc:     "How long an access token lives. It bounds how long a service goes on believing a token whose session has ended.",
+			doc:     "How long an access token lives. A service that follows endings refuses the token of an ended session within a second; for those that do not, this is how long they go on believing it.",
 			example: "5m",
 			min:     "1m", max: "1h",
 			field: func(c *Config) any { return &c.Tokens.AccessLifetime },
@@ -220,6 +220,36 @@ func sessionKeys() []entry {
 			min:     "5m", max: "365d",
 			field: func(c *Config) any { return &c.Sessions.Absolute },
 			wrong: wrongAbsolute,
+		}, {
+			key:     "sessions.limit",
+			doc:     "How many browsers one person may be signed in with at once. One more sign-in ends the oldest session, with the grants that began in it. 0 means any number.",
+			example: "5",
+			min:     "0", max: "1000",
+			field: func(c *Config) any { return &c.Sessions.Limit },
+		},
+	}
+}
+
+func endingKeys() []entry {
+	return []entry{
+		{
+			key:     "audit.keep",
+			doc:     "How long the audit log remembers what ended, when and why.",
+			example: "365d",
+			min:     "1d", max: "3650d",
+			field: func(c *Config) any { return &c.Audit.Keep },
+		}, {
+			key:     "status.ttl",
+			doc:     "How long a service that fetches the status lists without listening to the stream may go on believing the ones it has. The stream is not bound by it.",
+			example: "30s",
+			min:     "5s", max: "1h",
+			field: func(c *Config) any { return &c.Status.TTL },
+		}, {
+			key:     "status.listeners_per_address",
+			doc:     "How many services of one address may listen to the stream of endings at once; one more is answered with 429. Raise it where many services share one address.",
+			example: "5000",
+			min:     "1", max: "1000000",
+			field: func(c *Config) any { return &c.Status.ListenersPerAddress },
 		},
 	}
 }

@@ -78,3 +78,14 @@ func TestClearTakesTheSameCookieAway(t *testing.T) {
 		t.Errorf("%s; want the cookie of that name to end now", c.Raw)
 	}
 }
+
+// Session Management 1.0 §3.2: the frame of ours at a client's page reads it.
+func TestOnlyTheStateIsForScriptsAndForFramesOfOtherSites(t *testing.T) {
+	for secure, want := range map[bool]http.SameSite{true: http.SameSiteNoneMode, false: http.SameSiteLaxMode} {
+		jar := cookie.Jar{Secure: secure}
+		c := set(t, func(w http.ResponseWriter) { jar.Set(w, cookie.State, "value") })
+		if c.Name != jar.Name(cookie.State) || c.HttpOnly || c.SameSite != want || c.Secure != secure || c.Path != "/" || c.Domain != "" {
+			t.Errorf("secure %t: %s", secure, c.Raw)
+		}
+	}
+}

@@ -64,6 +64,13 @@ type Grant struct {
 	Rotated    time.Time      `json:"rotated,omitzero"`  // when it became so
 	MACKey     seal.KeyID     `json:"mac_key,omitempty"` // under which that refresh token is made
 
+	// Epoch is the user's when the grant began: it is worth nothing in another one.
+	Epoch uint32 `json:"epoch,omitempty"`
+	// Hold is the slot that its access tokens carry; Former are those that they
+	// carried before, while such a token could be alive.
+	Hold   Hold   `json:"hold"`
+	Former []Hold `json:"former,omitempty"`
+
 	Version store.Version `json:"-"`
 }
 

@@ -54,15 +54,18 @@ func TestAutomationFindsTheNamesItReliesOn(t *testing.T) {
 		{"signout", "/auth/logout", []string{"request"}, []string{"answer=yes#logout-yes"}},
 		{"home-sealed", "/auth/logout", []string{"request"}, []string{"answer=yes"}},
 		{
-			"account", "/auth/account/consents", []string{"request", "request"},
-			[]string{"client=orders", "client=gone"},
+			"account", "/auth/account/sessions/end /auth/account/sessions/end-others /auth/account/consents",
+			[]string{"request", "request", "request", "request", "request"},
+			[]string{"sid=sid-2", "sid=sid-3", "=", "client=orders", "client=gone"},
 		},
+		{"account-two", "/auth/account/sessions/end", []string{"request"}, []string{"sid=sid-2"}},
+		{"account-new", "", nil, nil},
 		{"password", "/auth/account/password", []string{"request", "login", "current", "password"}, []string{"="}},
 		{"formpost", "com.example.app:/callback?x=1&y=2", []string{"code", "state"}, []string{"="}},
 	} {
 		t.Run(c.specimen, func(t *testing.T) {
 			all := elements(t, render(t, p, specimens()[c.specimen]).Body.String())
-			var inputs []string
+			var inputs, actions []string
 			for _, n := range all {
 				switch n.Data {
 				case "input":
@@ -70,10 +73,14 @@ func TestAutomationFindsTheNamesItReliesOn(t *testing.T) {
 					inputs = append(inputs, name)
 				case "form":
 					action, _ := attr(n, "action")
-					if method, _ := attr(n, "method"); action != c.action || method != "post" {
-						t.Errorf("form is %s %s, want post %s", method, action, c.action)
+					if method, _ := attr(n, "method"); method != "post" {
+						t.Errorf("the form %s is %s, want post", action, method)
 					}
+					actions = append(actions, action)
 				}
+			}
+			if got := slices.Compact(actions); !slices.Equal(got, strings.Fields(c.action)) {
+				t.Errorf("forms lead to %q, want %q", got, c.action)
 			}
 			if !slices.Equal(inputs, c.inputs) {
 				t.Errorf("inputs = %q, want %q", inputs, c.inputs)
@@ -112,7 +119,7 @@ func TestPasswordStoresRecogniseTheFields(t *testing.T) {
 
 func TestTheSignedOutPageHasItsFixedHeading(t *testing.T) {
 	p := newPages(t, pages.Options{})
-	for _, page := range []pages.Page{pages.SignedOut{}, specimens()["signedout"]} {
+	for _, page := range []pages.Page{pages.SignedOut{}, specimens()["signedout"], specimens()["signedout-frames"], specimens()["signedout-stay"]} {
 		for _, n := range elements(t, render(t, p, page).Body.String()) {
 			if n.Data == "h1" && text(n) != "You are signed out" {
 				t.Errorf("heading = %q", text(n))

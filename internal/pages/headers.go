@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,10 @@ func (p *Pages) head(h http.Header, t traits, nonce string) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors
+	if t.framed {
+		h.Del("X-Frame-Options")
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // pages that isolate themselves frame it too
+	}
 }
 
 // policy is the Content-Security-Policy of a page: everything is forbidden but
@@ -41,7 +46,13 @@ func (p *Pages) policy(t traits, nonce string) string {
 	if nonce != "" {
 		rules = append(rules, "script-src 'nonce-"+nonce+"'")
 	}
+	if sources := frameSources(t.frames); len(sources) > 0 {
+		rules = append(rules, "frame-src "+strings.Join(sources, " "))
+	}
 	rules = append(rules, "base-uri 'none'", "frame-ancestors 'none'")
+	if t.framed { // it has nothing to click, so there is nothing to be tricked into
+		rules[len(rules)-1] = "frame-ancestors *"
+	}
 	switch t.forms {
 	case formsNone:
 		rules = append(rules, "form-action 'none'")
@@ -52,4 +63,30 @@ func (p *Pages) policy(t traits, nonce string) string {
 		// and would stop the person on the way back to the client.
 	}
 	return strings.Join(rules, "; ")
+}
+
+// maxSources bounds what the frames add to a header: reverse proxies refuse an
+// answer whose headers are longer than some 4 kB.
+const maxSources = 2048
+
+// frameSources names exactly what is framed, or where that is too long, the
+// origins of it.
+func frameSources(frames []string) []string {
+	var places, origins []string
+	length := 0
+	for _, f := range frames {
+		place := frameSource(f)
+		if place == "" || slices.Contains(places, place) {
+			continue
+		}
+		places, length = append(places, place), length+len(place)+1
+		u := web(f)
+		if origin := u.Scheme + "://" + u.Host; !slices.Contains(origins, origin) {
+			origins = append(origins, origin)
+		}
+	}
+	if length > maxSources {
+		return origins
+	}
+	return places
 }

@@ -91,6 +91,26 @@ func again(raw string) template.URL {
 	return link(raw)
 }
 
+// frame returns raw when the page may load it and its policy can say so.
+func frame(raw string) template.URL {
+	if frameSource(raw) == "" {
+		return ""
+	}
+	return link(raw)
+}
+
+// frameSource names an address as a source of a policy: where it is, without its
+// query, which a policy does not compare (CSP Level 3 §6.7.2.8). Nothing for one
+// that a policy can't name: an IPv6 address, or a host with marks in it.
+func frameSource(raw string) string {
+	u := web(raw)
+	if u == nil || u.User != nil || strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("[],;*\\", r) }) {
+		return ""
+	}
+	marks := strings.NewReplacer(";", "%3B", ",", "%2C", "'", "%27")
+	return u.Scheme + "://" + u.Host + marks.Replace(u.EscapedPath())
+}
+
 // initial is the letter that stands in for a picture.
 func initial(name string) string {
 	r, _ := utf8.DecodeRuneInString(strings.TrimSpace(name))

@@ -9,7 +9,9 @@ type traits struct {
 	file   string  // of the templates folder
 	client *Client // whose logo is shown, if one is
 	forms  forms
-	script bool // the page has an inline script, under a nonce
+	script bool     // the page has an inline script, under a nonce
+	frames []string // what the page loads, unseen: addresses of clients
+	framed bool     // pages of every origin may frame it
 }
 
 // forms says where the forms of a page may lead.
@@ -88,13 +90,26 @@ func (p SignOut) traits() traits {
 	return traits{file: "signout.html", client: p.Client, forms: formsOnward}
 }
 
-// SignedOut says that it is done.
+// SignedOut says that it is done. With Frames it tells clients in the browser
+// (OpenID Connect Front-Channel Logout 1.0 §3), and goes on to Return when all of
+// them are loaded, or after a few seconds.
 type SignedOut struct {
 	Client *Client // may be nil; only its name is shown
-	Return string  // optional: where a link leads back to
+	Return string  // optional: where a link leads back to, and where the page goes on to
+	Frames []string
 }
 
-func (SignedOut) traits() traits { return traits{file: "signedout.html"} }
+func (p SignedOut) traits() traits {
+	return traits{file: "signedout.html", frames: p.Frames, script: len(p.Frames) > 0 && p.Return != ""}
+}
+
+// SessionCheck is no page for people: clients frame it and ask its script whether
+// who is signed in has changed (OpenID Connect Session Management 1.0 §3.2).
+type SessionCheck struct {
+	Cookie string // the name of the cookie that its script reads
+}
+
+func (SessionCheck) traits() traits { return traits{file: "check.html", script: true, framed: true} }
 
 // User is the person who is signed in.
 type User struct {
@@ -113,30 +128,6 @@ func (p Home) traits() traits {
 		return traits{file: "home.html"}
 	}
 	return traits{file: "home.html", forms: formsHere}
-}
-
-// Given is a consent that a person gave to a third-party client.
-type Given struct {
-	ID     string // the client's, posted as `client`
-	Client Client // only its name and host are shown
-	Scopes []Scope
-	Since  string // the day of the answer, in words
-}
-
-// Account is a person's own page. Each consent has a form that posts `request`
-// and `client` to {Base}/account/consents.
-type Account struct {
-	User     User
-	Password string // the day since which it has been the password; may be empty
-	Consents []Given
-	Request  string // sealed; comes back as it is
-}
-
-func (p Account) traits() traits {
-	if len(p.Consents) == 0 {
-		return traits{file: "account.html"}
-	}
-	return traits{file: "account.html", forms: formsHere}
 }
 
 // Password changes the password. It posts `request`, `current` and `password` to

@@ -44,7 +44,7 @@ type Pages struct {
 func sheetFiles() []string {
 	return []string{
 		"signin.html", "consent.html", "signout.html", "signedout.html",
-		"home.html", "account.html", "password.html", "changed.html", "failure.html", "formpost.html",
+		"home.html", "account.html", "password.html", "changed.html", "failure.html", "formpost.html", "check.html",
 	}
 }
 
@@ -74,6 +74,7 @@ func New(opts Options) (*Pages, error) {
 func (p *Pages) parse(files fs.FS, file string) (*template.Template, error) {
 	sheet, err := template.New(file).Option("missingkey=error").Funcs(template.FuncMap{
 		"again":   again,
+		"frame":   frame,
 		"image":   p.image,
 		"initial": initial,
 		"link":    link,

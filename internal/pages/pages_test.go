@@ -49,17 +49,30 @@ func specimens() map[string]pages.Page {
 		"signout":       pages.SignOut{Client: shop(), User: "alice", Request: "sealed"},
 		"signout-alone": pages.SignOut{Request: "sealed"},
 		"signedout":     pages.SignedOut{Client: shop(), Return: "https://orders.harbour.example/?a=1&b=2"},
-		"home":          pages.Home{},
-		"home-user":     pages.Home{User: &pages.User{Name: "Alice Adler", Login: "alice"}},
-		"home-sealed":   pages.Home{User: &pages.User{Login: "alice"}, Request: "sealed"},
+		"signedout-frames": pages.SignedOut{
+			Client: shop(), Return: "https://orders.harbour.example/?a=1&b=2",
+			Frames: []string{"https://orders.harbour.example/ended?keep=1&iss=https%3A%2F%2Fid.example&sid=x", "https://bills.harbour.example:8443"},
+		},
+		"signedout-stay": pages.SignedOut{Frames: []string{"https://orders.harbour.example/ended"}},
+		"home":           pages.Home{},
+		"home-user":      pages.Home{User: &pages.User{Name: "Alice Adler", Login: "alice"}},
+		"home-sealed":    pages.Home{User: &pages.User{Login: "alice"}, Request: "sealed"},
 		"account": pages.Account{
 			User: pages.User{Name: "Alice Adler", Login: "alice"}, Password: "2 March 2026", Request: "sealed",
+			Seats: []pages.Seat{
+				{ID: "sid-1", Here: true, Device: "Firefox on Linux", Address: "192.0.2.7", Since: "1 March 2026", Seen: "just now", Clients: []string{"Harbour Orders", "Bills"}},
+				{ID: "sid-2", Device: "Safari on iPhone", Handheld: true, Since: "2 March 2026", Seen: "3 hours ago"},
+				{ID: "sid-3", Device: "An unknown browser", Address: "2001:db8::7", Since: "3 March 2026", Seen: "4 March 2026"},
+			},
 			Consents: []pages.Given{
 				{ID: "orders", Client: *shop(), Since: "1 January 2026", Scopes: []pages.Scope{{Name: "email", Description: "See your e-mail address"}, {Name: "orders:read"}}},
 				{ID: "gone", Client: pages.Client{Name: "gone"}},
 			},
 		},
-		"account-new":      pages.Account{User: pages.User{Login: "alice"}, Request: "sealed"},
+		"account-two": pages.Account{User: pages.User{Login: "alice"}, Request: "sealed", Seats: []pages.Seat{
+			{ID: "sid-1", Here: true, Device: "Firefox on Linux", Since: "1 March 2026"}, {ID: "sid-2", Device: "Edge on Windows", Since: "2 March 2026"},
+		}},
+		"account-new":      pages.Account{User: pages.User{Login: "alice"}, Request: "sealed", Seats: []pages.Seat{{ID: "sid-1", Here: true, Device: "curl", Since: "1 March 2026"}}},
 		"password":         pages.Password{Login: "alice", Request: "sealed"},
 		"password-current": pages.Password{Login: "alice", Current: "This is not your current password.", Request: "sealed"},
 		"password-next":    pages.Password{Login: "alice", Next: "The password must have at least 8 characters.", Request: "sealed"},
@@ -250,5 +263,68 @@ func TestANonceIsFreshPerAnswerAndOnlyWhereAPageNeedsIt(t *testing.T) {
 	}
 	if csp := render(t, p, specimens()["signin"]).Header().Get("Content-Security-Policy"); strings.Contains(csp, "nonce") {
 		t.Errorf("a page without a script has a nonce: %s", csp)
+	}
+}
+
+// OpenID Connect Front-Channel Logout 1.0 §3: what the page loads is what its
+// policy admits, to the path; a query is no part of it.
+func TestTheSignedOutPageMayLoadTheClientsAddressesAndNothingElse(t *testing.T) {
+	p := newPages(t, pages.Options{})
+	long := "https://" + strings.Repeat("a.", 60) + "example"
+	for name, tt := range map[string]struct {
+		frames []string
+		policy string
+		loaded int
+	}{
+		"one":                 {[]string{"https://a.example/ended?x=1"}, "frame-src https://a.example/ended;", 1},
+		"two of one place":    {[]string{"https://a.example/ended?x=1", "https://a.example/ended?x=2"}, "frame-src https://a.example/ended;", 2},
+		"marks of a policy":   {[]string{"https://a.example/a;b,c'd"}, "frame-src https://a.example/a%3Bb%2Cc%27d;", 1},
+		"no path":             {[]string{"http://127.0.0.1:3000"}, "frame-src http://127.0.0.1:3000;", 1},
+		"what runs":           {[]string{"javascript:alert(1)", "data:text/html,x", "https://a.example;script-src *"}, "", 0},
+		"what has no name":    {[]string{"http://[::1]:3000/ended", "https://*.example/", "https://u@a.example/"}, "", 0},
+		"too long to be said": {[]string{long + "/" + strings.Repeat("x", 1000), long + "/" + strings.Repeat("y", 1000)}, "frame-src " + long + ";", 2},
+		"none":                {nil, "", 0},
+	} {
+		w := render(t, p, pages.SignedOut{Return: "https://a.example/", Frames: tt.frames})
+		loaded := 0
+		for _, n := range elements(t, w.Body.String()) {
+			if n.Data != "iframe" {
+				continue
+			}
+			loaded++
+			if sandbox, _ := attr(n, "sandbox"); sandbox == "" || strings.Contains(sandbox, "top-navigation") {
+				t.Errorf("%s: sandbox=%q lets a client take the window away", name, sandbox)
+			}
+		}
+		csp := w.Header().Get("Content-Security-Policy")
+		if loaded != tt.loaded || !strings.Contains(csp, tt.policy) || strings.Contains(csp, "frame-src") != (tt.policy != "") {
+			t.Errorf("%s: %d loaded under %s; want %d under %q", name, loaded, csp, tt.loaded, tt.policy)
+		}
+	}
+}
+
+// OpenID Connect Session Management 1.0 §3.2: clients of every origin frame it,
+// so there must be nothing in it to click.
+func TestOnlyThePageThatClientsAskMayBeFramed(t *testing.T) {
+	p := newPages(t, pages.Options{})
+	w := render(t, p, pages.SessionCheck{Cookie: "__Host-signet_state"})
+	h := w.Header()
+	if csp := h.Get("Content-Security-Policy"); !strings.Contains(csp, "frame-ancestors *") || !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "form-action 'none'") {
+		t.Errorf("policy %s", csp)
+	}
+	if h.Get("X-Frame-Options") != "" || h.Get("Cross-Origin-Resource-Policy") != "cross-origin" {
+		t.Errorf("headers %v", h)
+	}
+	for _, n := range elements(t, w.Body.String()) {
+		if slices.Contains([]string{"a", "button", "form", "input", "iframe", "link", "img"}, n.Data) {
+			t.Errorf("the page has <%s>", n.Data)
+		}
+	}
+	golden(t, "check.html", steady(w.Body.String()))
+	for name, page := range specimens() {
+		h := render(t, p, page).Header()
+		if h.Get("X-Frame-Options") != "DENY" || !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("%s may be framed", name)
+		}
 	}
 }

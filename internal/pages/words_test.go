@@ -27,3 +27,19 @@ func TestADayIsTheSameEverywhereAndNoTimeIsNoDay(t *testing.T) {
 		t.Errorf("Day of no time = %q", got)
 	}
 }
+
+func TestHowLongAgoIsToldRoughly(t *testing.T) {
+	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+	for ago, want := range map[time.Duration]string{
+		-time.Minute: "just now", 0: "just now", 119 * time.Second: "just now", 2 * time.Minute: "2 minutes ago", 59 * time.Minute: "59 minutes ago",
+		time.Hour: "1 hour ago", 23*time.Hour + 59*time.Minute: "23 hours ago", 24 * time.Hour: "1 day ago", 6 * 24 * time.Hour: "6 days ago",
+		7 * 24 * time.Hour: "3 March 2026",
+	} {
+		if got := pages.Lately(now.Add(-ago), now); got != want {
+			t.Errorf("%s ago is %q, want %q", ago, got, want)
+		}
+	}
+	if got := pages.Lately(time.Time{}, now); got != "" {
+		t.Errorf("no time is %q", got)
+	}
+}

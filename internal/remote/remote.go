@@ -1,16 +1,19 @@
-// Package remote owns the fetching of strangers' documents: a client names a URL,
-// and this server, which stands where the client does not, goes and reads it.
+// Package remote owns the asking of strangers: a client names a URL, and this
+// server, which stands where the client does not, goes and reads what is there, or
+// tells it something.
 //
 //	url ──form──▶ https, no user, no fragment
 //	    ──dial──▶ the address that answers, judged when it is connected to
-//	    ──read──▶ 200, JSON, at most MaxBytes, within Timeout ──▶ body, max-age
+//	    ──Fetch─▶ 200, JSON, at most MaxBytes, within Timeout ──▶ body, max-age
+//	    ──Post──▶ the form that the caller made, within Timeout ──▶ the status
 //
 // Every address is judged after the name was resolved and on the very connection
 // that is used, so a name that changes its mind between two look-ups gains nothing.
 // No redirect is followed, no proxy of the environment is asked, no connection
 // is kept, and no credential is ever sent.
 //
-// It never looks into what it fetched, and keeps none of it.
+// It never looks into what it fetched, and keeps none of it; of the answer to a
+// Post it reads no body at all.
 package remote
 
 import (
@@ -106,9 +109,23 @@ func newClient(o Options, control func(context.Context, string, string, rawConn)
 // fault.Denied, everything else fault.Unavailable. The message says nothing of
 // what was met there: whoever made us look must not see our network through us.
 func (f *Fetcher) Fetch(ctx context.Context, rawURL string) (body []byte, maxAge time.Duration, err error) {
-	client, err := f.clientFor(rawURL)
+	header := http.Header{"Accept": {"application/jwk-set+json, application/json"}}
+	err = f.ask(ctx, http.MethodGet, rawURL, header, http.NoBody, func(response *http.Response) error {
+		maxAge = ageOf(response.Header)
+		body, err = f.read(response)
+		return err
+	})
 	if err != nil {
 		return nil, 0, err
+	}
+	return body, maxAge, nil
+}
+
+// ask carries out one request under all guards, and lets read see the answer.
+func (f *Fetcher) ask(ctx context.Context, method, rawURL string, header http.Header, body io.Reader, read func(*http.Response) error) error {
+	client, err := f.clientFor(rawURL)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.options.Timeout)
 	defer cancel()
@@ -116,26 +133,26 @@ func (f *Fetcher) Fetch(ctx context.Context, rawURL string) (body []byte, maxAge
 	case f.turns <- struct{}{}:
 		defer func() { <-f.turns }()
 	case <-ctx.Done():
-		return nil, 0, unavailable(rawURL, ctx.Err())
+		return unavailable(rawURL, ctx.Err())
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
+	request, err := http.NewRequestWithContext(ctx, method, rawURL, body)
 	if err != nil {
-		return nil, 0, fault.Wrap(fault.Invalid, err, "is not a URL that can be fetched")
+		return fault.Wrap(fault.Invalid, err, "is not a URL that can be asked")
 	}
-	request.Header.Set("Accept", "application/jwk-set+json, application/json")
-	request.Header.Set("User-Agent", "signet")
+	header.Set("User-Agent", "signet")
+	request.Header = header
 	response, err := client.Do(request)
 	if err != nil {
 		if errors.Is(err, errAddress) {
-			return nil, 0, fault.Wrap(fault.Denied, err, "the document can't be fetched from where it is")
+			return fault.Wrap(fault.Denied, err, "what is asked for is at an address that may not be asked")
 		}
-		return nil, 0, unavailable(rawURL, err)
+		return unavailable(rawURL, err)
 	}
 	defer response.Body.Close()
-	if body, err = f.read(response); err != nil {
-		return nil, 0, unavailable(rawURL, err)
+	if err := read(response); err != nil {
+		return unavailable(rawURL, err)
 	}
-	return body, ageOf(response.Header), nil
+	return nil
 }
 
 // clientFor judges the form of the URL, and chooses the client of its scheme.
@@ -143,15 +160,15 @@ func (f *Fetcher) clientFor(rawURL string) (*http.Client, error) {
 	u, err := url.Parse(rawURL)
 	switch {
 	case err != nil || len(rawURL) > maxURL || u.Hostname() == "" || u.Opaque != "":
-		return nil, fault.New(fault.Invalid, "is not a URL that can be fetched")
+		return nil, fault.New(fault.Invalid, "is not a URL that can be asked")
 	case u.User != nil || u.Fragment != "":
-		return nil, fault.New(fault.Invalid, "a URL to fetch has no user name, password or fragment")
+		return nil, fault.New(fault.Invalid, "a URL to ask has no user name, password or fragment")
 	case u.Scheme == "https":
 		return f.https, nil
 	case u.Scheme == "http" && f.http != nil:
 		return f.http, nil
 	}
-	return nil, fault.New(fault.Invalid, "only an https URL is fetched")
+	return nil, fault.New(fault.Invalid, "only an https URL is asked")
 }
 
 func (f *Fetcher) read(response *http.Response) ([]byte, error) {
@@ -202,5 +219,5 @@ func ageOf(h http.Header) time.Duration {
 }
 
 func unavailable(rawURL string, cause error) error {
-	return fault.Wrap(fault.Unavailable, fmt.Errorf("fetching %s: %w", rawURL, cause), "the document can't be fetched")
+	return fault.Wrap(fault.Unavailable, fmt.Errorf("asking %s: %w", rawURL, cause), "nothing of use came from there")
 }

@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,20 +41,27 @@ type Session struct {
 	AuthTime time.Time `json:"auth_time"`
 	ACR      string    `json:"acr,omitempty"`
 	AMR      []string  `json:"amr,omitempty"`
-	// PasswordChanged is when the person's password was last changed before they
-	// proved it: the session is worth nothing once it was changed again.
-	PasswordChanged time.Time `json:"password_changed,omitzero"`
-	Created         time.Time `json:"created"`
-	Seen            time.Time `json:"seen"`
-	Address         string    `json:"address,omitempty"`
-	Agent           string    `json:"agent,omitempty"`
+	// Epoch is the person's when they proved themselves: the session is worth
+	// nothing in another one.
+	Epoch   uint32    `json:"epoch,omitempty"`
+	Created time.Time `json:"created"`
+	Seen    time.Time `json:"seen"`
+	Address string    `json:"address,omitempty"`
+	Agent   string    `json:"agent,omitempty"`
+	// Clients are those that the person used in the session, in the order of their
+	// first sign-in: who is told when it ends.
+	Clients []string `json:"clients,omitempty"`
 
 	Version store.Version `json:"-"`
 }
 
 // Policy says how long a session lives: Idle after it was last seen, and never
-// beyond Absolute after the person last authenticated.
-type Policy struct{ Idle, Absolute time.Duration }
+// beyond Absolute after the person last authenticated. Most is how many one
+// person may have at once, 0 for any number.
+type Policy struct {
+	Idle, Absolute time.Duration
+	Most           int
+}
 
 // Origin is where a session was begun, for the person's own list of sessions.
 type Origin struct{ Address, Agent string }
@@ -99,6 +107,15 @@ func (p Policy) Expires(s Session) time.Time {
 		return idle
 	}
 	return absolute
+}
+
+// Join adds a client to the session. ok is false when it is there already.
+func (s Session) Join(clientID string) (joined Session, ok bool) {
+	if slices.Contains(s.Clients, clientID) {
+		return s, false
+	}
+	s.Clients = append(slices.Clip(s.Clients), clientID)
+	return s, true
 }
 
 // Touch marks s as seen now. ok is false when that was written less than a

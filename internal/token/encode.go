@@ -31,7 +31,10 @@ func appendAccess(b []byte, issuer string, a Access) []byte {
 	b = appendAuthentication(b, a.AuthTime, a.ACR, a.AMR, a.SessionID)
 	b = appendList(b, "roles", a.Roles)
 	b = appendList(b, "groups", a.Groups)
-	return append(b, '}')
+	b = append(b, `,"status":{"status_list":{"idx":`...)
+	b = strconv.AppendUint(b, uint64(a.Slot.Index()), 10)
+	b = appendText(append(b, ','), "uri", a.Slot.URI(issuer))
+	return append(b, "}}}"...)
 }
 
 func appendID(b []byte, issuer string, alg keys.Algorithm, id ID, now, expires time.Time) []byte {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-id/signet/internal/seal"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/token"
 	"github.com/signet-id/signet/keys"
 )
@@ -76,7 +77,7 @@ func alice() token.Access {
 		Subject: "qUcWNYOqjdYAnZ5rIyMOLQ", Audience: []string{"https://orders.example.com"}, ClientID: "orders",
 		Scopes: []string{"openid", "orders:read"}, ID: "9eZ8mVvLKHnEBRkPZXcbcTNQbMvWOvQd",
 		AuthTime: now().Add(-time.Hour), ACR: "1", AMR: []string{"pwd"}, SessionID: "wTQfTSlWWj2LDmmc3GcL2g",
-		Roles: []string{"admin"}, Groups: []string{"staff", "berlin"},
+		Roles: []string{"admin"}, Groups: []string{"staff", "berlin"}, Slot: slot.At(29396000, 12345),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/keys"
 )
 
@@ -34,7 +35,12 @@ func (m *Mint) ParseAccess(compact string, now time.Time) (Access, error) {
 	if c.Issuer != m.Issuer || !now.Before(time.Unix(c.Expires, 0)) {
 		return Access{}, errNotActive(fmt.Errorf("iss %q, exp %d", c.Issuer, c.Expires))
 	}
-	return c.access(), nil
+	a := c.access()
+	// One without a slot could not be ended: we made none such.
+	if a.Slot, err = c.slot(m.Issuer); err != nil {
+		return Access{}, errNotActive(err)
+	}
+	return a, nil
 }
 
 // Hint is what an id_token_hint says, once it is known to be ours.
@@ -85,6 +91,20 @@ type claims struct {
 	SessionID string   `json:"sid"`
 	Roles     []string `json:"roles"`
 	Groups    []string `json:"groups"`
+	Status    struct {
+		List struct {
+			Index uint64 `json:"idx"`
+			URI   string `json:"uri"`
+		} `json:"status_list"`
+	} `json:"status"`
+}
+
+func (c claims) slot(issuer string) (slot.Slot, error) {
+	s, ok := slot.Parse(issuer, c.Status.List.URI, c.Status.List.Index)
+	if !ok {
+		return 0, fmt.Errorf("status_list %q, %d", c.Status.List.URI, c.Status.List.Index)
+	}
+	return s, nil
 }
 
 func (c claims) access() Access {

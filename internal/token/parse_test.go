@@ -66,6 +66,30 @@ func TestATokenThatSaysNoExpiryHasExpired(t *testing.T) {
 	wantNotActive(t, mintOf(ring), signed(t, ring, token.TypeAccess, claims), now())
 }
 
+// Whoever asks about such a token could only guess whether it has ended.
+func TestATokenThatNamesNoSlotOfOursIsRefused(t *testing.T) {
+	ring := newRing(t)
+	m := mintOf(ring)
+	const status = `,"status":{"status_list":{"idx":12345,"uri":"https://id.example.com/status/29396000"}}`
+	if !strings.Contains(aliceClaims, status) {
+		t.Fatal("the pattern itself")
+	}
+	for _, other := range []string{
+		"", `,"status":{}`, `,"status":{"status_list":{}}`, `,"status":{"status_list":{"idx":12345}}`,
+		`,"status":{"status_list":{"idx":0,"uri":"https://id.example.com/status/0"}}`,
+		`,"status":{"status_list":{"idx":1048576,"uri":"https://id.example.com/status/29396000"}}`,
+		`,"status":{"status_list":{"idx":-1,"uri":"https://id.example.com/status/29396000"}}`,
+		`,"status":{"status_list":{"idx":12345,"uri":"https://else.example.com/status/29396000"}}`,
+		`,"status":{"status_list":{"idx":12345,"uri":"/status/29396000"}}`,
+		`,"status":{"status_list":{"idx":12345,"uri":"https://id.example.com/status/29396000/"}}`,
+		`,"status":{"status_list":{"idx":12345,"uri":"https://id.example.com/status/029396000"}}`,
+	} {
+		t.Run(other, func(t *testing.T) {
+			wantNotActive(t, m, signed(t, ring, token.TypeAccess, strings.Replace(aliceClaims, status, other, 1)), now())
+		})
+	}
+}
+
 func TestWhatNoKeyOfOursSignedIsRefused(t *testing.T) {
 	m := newMint(t)
 	compact := access(t, m, alice())
@@ -73,7 +97,7 @@ func TestWhatNoKeyOfOursSignedIsRefused(t *testing.T) {
 	other := access(t, newMint(t), alice())
 	for name, text := range map[string]string{
 		"nothing": "", "no token": "x.y.z", "no signature": parts[0] + "." + parts[1] + ".",
-		"other claims":      parts[0] + "." + strings.Split(access(t, m, token.Access{Subject: "root", Audience: []string{"a"}}), ".")[1] + "." + parts[2],
+		"other claims":      parts[0] + "." + strings.Split(access(t, m, token.Access{Subject: "root", Audience: []string{"a"}, Slot: 1}), ".")[1] + "." + parts[2],
 		"another key ring":  other,
 		"with a line break": compact + "\n",
 	} {

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/keys"
 )
 
@@ -52,6 +53,9 @@ type Access struct {
 	ID       string // jti
 	IssuedAt time.Time
 	Expires  time.Time
+	// Slot is where the token's bit is: set once the token has ended (IETF Token
+	// Status List §6.2).
+	Slot slot.Slot
 
 	// When a user is behind the token:
 	AuthTime  time.Time
@@ -63,10 +67,14 @@ type Access struct {
 }
 
 // Access signs a at now; its times are set here. It refuses to sign a token
-// without an audience: every service would have to accept it, or none.
+// without an audience, which every service would have to accept, or none, and one
+// without a slot, which nobody could end.
 func (m *Mint) Access(ctx context.Context, a Access, now time.Time) (string, error) {
 	if len(a.Audience) == 0 {
 		return "", errors.New("signing an access token: it has no audience")
+	}
+	if a.Slot == 0 {
+		return "", errors.New("signing an access token: it has no slot")
 	}
 	a.IssuedAt, a.Expires = now, now.Add(m.AccessLifetime)
 	compact, err := m.Keys.Sign(ctx, m.AccessAlg, TypeAccess, appendAccess(make([]byte, 0, 640), m.Issuer, a))

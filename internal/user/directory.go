@@ -3,7 +3,6 @@ package user
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +49,7 @@ func (d *Directory) Create(ctx context.Context, u User, also ...store.Op) (User,
 		store.Put(Key(u.Subject), value).IfAbsent(),
 	}
 	if _, err := d.store.Commit(ctx, append(ops, also...)...); err != nil {
-		switch conflictOn(err) {
+		switch store.ConflictOn(err) {
 		case loginKey(u.Login):
 			return User{}, loginTaken(u.Login)
 		case Key(u.Subject):
@@ -132,7 +131,7 @@ func (d *Directory) Update(ctx context.Context, sub string, fn func(*User) error
 			return before, nil
 		}
 		_, err = d.store.Commit(ctx, append(ops, also...)...)
-		switch key := conflictOn(err); {
+		switch key := store.ConflictOn(err); {
 		case err == nil:
 			return after, nil
 		case key == Key(sub):
@@ -157,6 +156,8 @@ func change(before User, fn func(*User) error) (User, error) {
 	after.Created, after.Updated, after.PasswordChanged = before.Created, before.Updated, before.PasswordChanged
 	if !after.Password.Equal(before.Password) {
 		after.PasswordChanged = now()
+		// What the old password opened is worth nothing, whoever made the change.
+		after.Epoch = max(after.Epoch, before.Epoch+1)
 	}
 	after.settleVerification(before)
 	return after, after.settle()
@@ -229,7 +230,7 @@ func (d *Directory) Remove(ctx context.Context, sub string, also ...store.Op) er
 		switch {
 		case err == nil:
 			return nil
-		case conflictOn(err) == Key(sub):
+		case store.ConflictOn(err) == Key(sub):
 			continue // changed meanwhile, perhaps its login
 		default:
 			return fmt.Errorf("removing user %s: %w", sub, err)
@@ -249,15 +250,6 @@ func decodeFound(r store.Record, ref string) (User, store.Version, error) {
 }
 
 func loginKey(login string) string { return loginPrefix + login }
-
-// conflictOn returns the key whose guard failed, or "".
-func conflictOn(err error) string {
-	var conflict *store.ConflictError
-	if errors.As(err, &conflict) {
-		return conflict.Key
-	}
-	return ""
-}
 
 func loginTaken(login string) error {
 	return fault.New(fault.Conflict, "the login %q is taken", login).On("login")

@@ -34,6 +34,8 @@ type record struct {
 	Created         time.Time `json:"created"`
 	Updated         time.Time `json:"updated"`
 	PasswordChanged time.Time `json:"password_changed,omitzero"`
+	Epoch           uint32    `json:"epoch,omitempty"`
+	TokenEpoch      uint32    `json:"token_epoch,omitempty"`
 }
 
 // Key is where the user's record lies, for a Get that also reads other rooms'.
@@ -65,6 +67,7 @@ func Decode(r store.Record) (User, error) {
 		Name: raw.Name, GivenName: raw.GivenName, FamilyName: raw.FamilyName, Profile: raw.Profile,
 		Roles: raw.Roles, Groups: raw.Groups, Disabled: raw.Disabled, Password: NewPasswordHash(raw.Password),
 		Created: raw.Created, Updated: raw.Updated, PasswordChanged: raw.PasswordChanged,
+		Epoch: raw.Epoch, TokenEpoch: raw.TokenEpoch,
 		unknown: unknown,
 	}, nil
 }
@@ -86,6 +89,7 @@ func encode(u User) ([]byte, error) {
 		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, Profile: u.Profile,
 		Roles: u.Roles, Groups: u.Groups, Disabled: u.Disabled, Password: u.Password.Reveal(),
 		Created: u.Created, Updated: u.Updated, PasswordChanged: u.PasswordChanged,
+		Epoch: u.Epoch, TokenEpoch: u.TokenEpoch,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("writing user %s: %w", u.Subject, err)

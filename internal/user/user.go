@@ -43,6 +43,12 @@ type User struct {
 	Updated         time.Time
 	PasswordChanged time.Time
 
+	// Epoch counts how often all that the person had begun was ended: what began
+	// in another epoch is worth nothing. TokenEpoch counts how often their access
+	// tokens were, while sessions and grants went on.
+	Epoch      uint32
+	TokenEpoch uint32
+
 	// unknown holds the members that a newer release wrote, so that an older
 	// node that changes the record during an upgrade does not lose them.
 	unknown map[string]json.RawMessage

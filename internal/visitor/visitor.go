@@ -74,7 +74,7 @@ func (d Door) Who(r *http.Request, also ...func(subject string) string) (*Visito
 // raced with a change of the password was proved with the old one: its session
 // may have been written after all others had ended.
 func Stands(s session.Session, u user.User) bool {
-	return !u.Disabled && s.PasswordChanged.Equal(u.PasswordChanged)
+	return !u.Disabled && s.Epoch == u.Epoch
 }
 
 // Admit gives the browser its session: a new one, or the one it has, renewed,
@@ -102,22 +102,52 @@ func (d Door) Admit(w http.ResponseWriter, r *http.Request, address string, who 
 		return fmt.Errorf("beginning a session: %w", err)
 	}
 	if had && old.Subject != who.Subject {
-		if err := d.Ended.Session(ctx, old.Subject, old.ID); err != nil {
+		if err := d.Ended.Session(ctx, old.Subject, old.ID, ended.ByAnotherPerson); err != nil {
 			return err
 		}
 	}
+	if err := d.makeRoom(ctx, s); err != nil {
+		return err
+	}
 	d.Cookies.Set(w, cookie.Session, handle.Cookie())
+	d.Cookies.Set(w, cookie.State, s.BrowserState())
 	return nil
 }
 
 func (d Door) write(ctx context.Context, s session.Session, u user.User, also ...store.Op) error {
-	s.PasswordChanged = u.PasswordChanged
+	s.Epoch = u.Epoch
 	op, err := d.Sessions.Put(s)
 	if err != nil {
 		return err
 	}
-	_, err = d.Store.Commit(ctx, append(slices.Clip(also), op)...)
+	_, err = d.Store.Commit(ctx, append(slices.Clip(also), op, ended.Begun(s.Subject))...)
 	return err
+}
+
+// makeRoom ends the oldest sessions of a person who has more than the policy
+// allows. Each sign-in does it after its own Commit, so of any number at once the
+// last one sees them all.
+func (d Door) makeRoom(ctx context.Context, newest session.Session) error {
+	if d.Sessions.Most == 0 {
+		return nil
+	}
+	recs, err := d.Store.List(ctx, session.Prefix(newest.Subject), "", store.MaxList)
+	if err != nil {
+		return fmt.Errorf("counting sessions: %w", err)
+	}
+	var others []session.Session
+	for _, r := range recs {
+		if s, err := session.Decode(r); err == nil && s.ID != newest.ID {
+			others = append(others, s)
+		}
+	}
+	slices.SortFunc(others, func(a, b session.Session) int { return b.AuthTime.Compare(a.AuthTime) })
+	for _, s := range others[min(len(others), d.Sessions.Most-1):] {
+		if err := d.Ended.Session(ctx, s.Subject, s.ID, ended.ByTooManySessions); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // current is the session that the browser has, whoever's it is.

@@ -71,6 +71,48 @@ func ExampleIssuer_Token() {
 	// 401
 }
 
+// A token that was revoked is refused, long before it expires.
+func ExampleIssuer_Revoke() {
+	test(func(t testing.TB) {
+		iss := signettest.Start(t)
+		v := iss.Verifier(t)
+		api := orders(v)
+		token := iss.Token(t, "alice", signettest.Scope("orders:read"))
+
+		fmt.Println(ask(api, token).Code)
+		iss.Revoke(t, token)
+		iss.Await(t, v) // the service hears of it by itself; a test can wait for that
+		fmt.Println(ask(api, token).Code)
+	})
+	// Output:
+	// 200
+	// 401
+}
+
+// Somebody signs out, and their tokens are refused by every service.
+func ExampleIssuer_EndSession() {
+	test(func(t testing.TB) {
+		iss := signettest.Start(t)
+		alice, web := iss.User(t, "alice"), iss.Client(t, "web", "https://app.example/cb")
+		here, elsewhere := iss.SignIn(t, alice, web), iss.SignIn(t, alice, web)
+		orders, invoices := iss.Verifier(t), iss.Verifier(t)
+
+		iss.EndSession(t, here.AccessToken)
+		iss.Await(t, orders, invoices)
+
+		_, atOrders := orders.Verify(t.Context(), here.AccessToken)
+		_, atInvoices := invoices.Verify(t.Context(), here.AccessToken)
+		_, other := orders.Verify(t.Context(), elsewhere.AccessToken)
+		fmt.Println(atOrders)
+		fmt.Println(atInvoices)
+		fmt.Println(other)
+	})
+	// Output:
+	// verify: ended
+	// verify: ended
+	// <nil>
+}
+
 // A user signs in to a client, as with a browser.
 func ExampleIssuer_SignIn() {
 	test(func(t testing.TB) {

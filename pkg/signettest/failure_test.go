@@ -140,6 +140,32 @@ func TestAMistakeFailsTheTestAndSaysWhat(t *testing.T) {
 				iss.SignIn(t, iss.User(t, "alice"), signettest.Client{ID: "web", RedirectURI: callback})
 			}, "/authorize answered 400",
 		},
+		"revoking what is no token": {
+			func(t testing.TB) { start(t).Revoke(t, "nonsense") }, "no client was registered that could have it",
+		},
+		"revoking another issuer's token": {
+			func(t testing.TB) { start(t).Revoke(t, start(t).Token(t, "alice")) }, "revoking a token",
+		},
+		"ending the session of a machine": {
+			func(t testing.TB) {
+				iss := start(t)
+				iss.EndSession(t, iss.Token(t, "robot", signettest.ClientID("robot")))
+			}, "has no session behind it",
+		},
+		"ending a user who does not exist":       {func(t testing.TB) { start(t).EndUser(t, signettest.User{Subject: "x", Login: "alice"}) }, `of user "alice"`},
+		"disabling a user who does not exist":    {func(t testing.TB) { start(t).DisableUser(t, signettest.User{Subject: "x", Login: "alice"}) }, `disabling user "alice"`},
+		"enabling a user who does not exist":     {func(t testing.TB) { start(t).EnableUser(t, signettest.User{Subject: "x", Login: "alice"}) }, `enabling user "alice"`},
+		"disabling a client that does not exist": {func(t testing.TB) { start(t).DisableClient(t, signettest.Client{ID: "web"}) }, `disabling client "web"`},
+		"enabling a client that does not exist":  {func(t testing.TB) { start(t).EnableClient(t, signettest.Client{ID: "web"}) }, `enabling client "web"`},
+		"awaiting a verifier that is closed": {
+			func(t testing.TB) {
+				iss := start(t)
+				v := iss.Verifier(t)
+				v.Close()
+				iss.Revoke(t, iss.Token(t, "alice"))
+				iss.Await(t, v)
+			}, "closed",
+		},
 		"an authorization URL of somebody else": {
 			func(t testing.TB) { start(t).Authorize(t, signettest.User{}, "https://id.example/authorize") }, "not an address of the issuer",
 		},

@@ -23,21 +23,21 @@ func (iss *Issuer) RotateKeys(t testing.TB) (takesOver time.Time) {
 }
 
 // CompromiseKey removes the key that signs access tokens at once, as an operator
-// would whose key was stolen, and lets another sign from this moment on. It returns
+// does whose key was stolen, and lets another sign from this moment on. It returns
 // the removed key's kid.
 //
-// Verifiers hear of it when they next fetch the keys. One of package verify does
-// so for a token whose key it does not know, but no sooner than 10 s after the
-// last time; and within 10 minutes in any case.
+// Verifiers that follow the issuer's stream of endings are told, and fetch the
+// keys at once, or 10 s after they last did; others do when they meet a token whose
+// key they do not know, and within 10 minutes in any case.
 func (iss *Issuer) CompromiseKey(t testing.TB) (kid string) {
 	t.Helper()
-	ring, alg := iss.app.Keys(), iss.app.Mint().AccessAlg
-	all := ring.List()
+	alg := iss.app.Mint().AccessAlg
+	all := iss.app.Keys().List()
 	at := slices.IndexFunc(all, func(k keys.Key) bool { return k.State == keys.Active && k.Algorithm == alg })
 	if at < 0 {
 		t.Fatalf("signettest: no key signs %s", alg)
 	}
-	removed, err := ring.Compromise(iss.ctx, all[at].ID)
+	removed, err := iss.app.Operator.CompromiseKey(iss.ctx, all[at].ID)
 	if err != nil {
 		t.Fatalf("signettest: %v", err)
 	}

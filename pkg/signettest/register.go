@@ -134,5 +134,7 @@ func (iss *Issuer) Client(t testing.TB, id, redirectURI string, options ...Clien
 	if err != nil {
 		t.Fatalf("signettest: registering client %q: %v", id, err)
 	}
-	return Client{ID: made.ID, Secret: made.Secret.Reveal(), RedirectURI: redirectURI}
+	c := Client{ID: made.ID, Secret: made.Secret.Reveal(), RedirectURI: redirectURI}
+	iss.known.addClient(c)
+	return c
 }

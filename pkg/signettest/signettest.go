@@ -16,8 +16,21 @@
 //
 //	Start ──▶ Issuer ──Token──────────────▶ an access token at once, for any subject
 //	             │   ──User, Client─SignIn─▶ tokens of a whole sign-in, page by page
+//	             │   ──Revoke, EndSession,
+//	             │     EndUser, Disable…───▶ what every verifier refuses after Await
 //	             │   ──RotateKeys──────────▶ what verifiers must live through
 //	             └── URL, HTTPClient: discovery, keys and every endpoint, for any client
+//
+// # Endings
+//
+// Whatever can be ended early in a deployment can be ended in a test: a token, a
+// session, a user, a client. The issuer tells it to verifiers as it always does,
+// by signed lists and a stream, over the network and in process; they hear of it
+// within milliseconds. Await returns when they have:
+//
+//	iss.Revoke(t, token)
+//	iss.Await(t, v) // the verifier that the service was given
+//	…               // and now the service answers 401
 //
 // # Time
 //
@@ -28,13 +41,13 @@
 //		api := newAPI(iss.Verifier(t))
 //		token := iss.Token(t, "alice")
 //		time.Sleep(11 * time.Minute) // takes no time, and the token has expired
-//		time.Sleep(31 * 24 * time.Hour) // and now another key signs
 //	})
 //
 // Start notices the bubble and then opens no socket, because a goroutine that
 // waits for the network would keep the time from passing; the issuer is reached
 // with [Issuer.HTTPClient] alone. An issuer must be started in the bubble in
-// which it is used.
+// which it is used. A verifier hears from its issuer every 15 seconds, which makes
+// a virtual day a second or two long: close it before you sleep for weeks.
 //
 // # What is weaker than in production
 //
@@ -84,6 +97,7 @@ type Issuer struct {
 	app      *app.App
 	ctx      context.Context // ends with the issuer, not with the test's own context
 	reach    http.RoundTripper
+	known    memo
 }
 
 // Start runs an issuer until the test ends. Without options it listens on a free

@@ -86,16 +86,9 @@ func (iss *Issuer) redeem(c Client, code, proof string) (Tokens, error) {
 	form := url.Values{
 		"grant_type": {client.GrantCode}, "code": {code}, "redirect_uri": {c.RedirectURI}, "code_verifier": {proof},
 	}
-	if c.Secret == "" {
-		form.Set("client_id", c.ID)
-	}
-	r, err := http.NewRequestWithContext(iss.ctx, http.MethodPost, iss.URL+"/token", strings.NewReader(form.Encode()))
+	r, err := iss.asClient(c, "/token", form)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("making the token request: %w", err)
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if c.Secret != "" {
-		r.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret)) // RFC 6749 §2.3.1
 	}
 	resp, err := iss.HTTPClient().Do(r)
 	if err != nil {
@@ -121,4 +114,20 @@ func (iss *Issuer) redeem(c Client, code, proof string) (Tokens, error) {
 		AccessToken: answer.AccessToken, RefreshToken: answer.RefreshToken, IDToken: answer.IDToken,
 		Scopes: strings.Fields(answer.Scope), ExpiresIn: time.Duration(answer.ExpiresIn) * time.Second,
 	}, nil
+}
+
+// asClient makes a request to an endpoint, as the client itself.
+func (iss *Issuer) asClient(c Client, path string, form url.Values) (*http.Request, error) {
+	if c.Secret == "" {
+		form.Set("client_id", c.ID)
+	}
+	r, err := http.NewRequestWithContext(iss.ctx, http.MethodPost, iss.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if c.Secret != "" {
+		r.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret)) // RFC 6749 §2.3.1
+	}
+	return r, nil
 }

@@ -1,11 +1,15 @@
 package signettest
 
 import (
+	"crypto/rand"
 	"testing"
 	"time"
 
+	"github.com/signet-id/signet/internal/admin"
 	"github.com/signet-id/signet/internal/authn"
+	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/ident"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/token"
 )
 
@@ -30,7 +34,9 @@ func ClientID(id string) TokenOption {
 }
 
 // ExpiresIn lets the token live that long; the issuer's lifetime of access
-// tokens otherwise. With a negative d it has ended that long ago.
+// tokens otherwise. With a negative d it has ended that long ago. The issuer
+// keeps no bit for longer than its own tokens live, and an hour: what lives longer
+// can't be revoked to its last day.
 func ExpiresIn(d time.Duration) TokenOption {
 	return tokenOption(func(t *draft) { t.lifetime = d })
 }
@@ -62,6 +68,10 @@ func SignedInBy(acr string, amr ...string) TokenOption {
 // person who has just signed in: for iss.Audience, without a scope, for as long
 // as the issuer's access tokens live.
 //
+// It has a slot of its own in a status list, so that it can be ended alone
+// ([Issuer.Revoke]); it ends with its session, its user and its client too, if
+// they are ended through methods of this package.
+//
 // subject becomes sub as it is. Neither it nor the client need exist: services
 // that verify tokens ask nobody. The issuer itself does look, for the grant
 // behind a token, so its userinfo endpoint refuses minted ones; where that
@@ -88,11 +98,52 @@ func (iss *Issuer) Token(t testing.TB, subject string, options ...TokenOption) s
 	}
 	d.signIn(issued)
 	mint.AccessLifetime = d.lifetime
-	compact, err := mint.Access(iss.ctx, d.Access, issued)
+	compact, err := iss.mint(mint, d.Access, issued)
 	if err != nil {
 		t.Fatalf("signettest: minting a token: %v", err)
 	}
 	return compact
+}
+
+// mint signs a on a slot of its own, so that it can be ended by itself.
+func (iss *Issuer) mint(with token.Mint, a token.Access, issued time.Time) (compact string, err error) {
+	if a.Slot, err = iss.slotFor(a.ClientID); err != nil {
+		return "", err
+	}
+	if compact, err = with.Access(iss.ctx, a, issued); err != nil {
+		return "", err
+	}
+	iss.known.addToken(a)
+	return compact, nil
+}
+
+// slotFor takes a slot in the client's name, and so ends with the client. Slots
+// are leased to clients that exist; for one that does not, a client holds them
+// that nobody knows.
+func (iss *Issuer) slotFor(clientID string) (slot.Slot, error) {
+	if _, err := iss.app.Operator.ShowClient(clientID); fault.KindOf(err) == fault.NotFound {
+		if clientID, err = iss.holder(); err != nil {
+			return 0, err
+		}
+	} else if err != nil {
+		return 0, err
+	}
+	taken, _, err := iss.app.Status().Slots.Take(iss.ctx, clientID)
+	return taken, err
+}
+
+// holder makes that client the first time.
+func (iss *Issuer) holder() (id string, err error) {
+	iss.known.mu.Lock()
+	defer iss.known.mu.Unlock()
+	if iss.known.holder == "" {
+		made, err := iss.app.Operator.AddClient(iss.ctx, "holder-"+rand.Text(), admin.ClientSettings{Audience: &iss.settings.audience})
+		if err != nil {
+			return "", err
+		}
+		iss.known.holder = made.ID
+	}
+	return iss.known.holder, nil
 }
 
 // signIn fills in what a sign-in leaves in a token, where no option did.

@@ -43,6 +43,7 @@ func (d *desk) list(w http.ResponseWriter, r *http.Request) {
 type answer struct {
 	Request   string // what was asked, as one would write it
 	Status    string
+	Code      int
 	Good      bool
 	Challenge string // WWW-Authenticate, if it refused
 	Body      string
@@ -77,7 +78,7 @@ func (d *desk) askPeer(ctx context.Context, token string) (answer, error) {
 		return out, fmt.Errorf("reading the answer of %s: %w", d.PeerName, err)
 	}
 	out.Took = time.Since(started)
-	out.Status, out.Good = response.Status, response.StatusCode == http.StatusOK
+	out.Status, out.Code, out.Good = response.Status, response.StatusCode, response.StatusCode == http.StatusOK
 	out.Challenge, out.Body = response.Header.Get("WWW-Authenticate"), pretty(body)
 	return out, nil
 }

@@ -5,6 +5,7 @@
 //	browser ──/──▶ page, its token verified here                (pkg/verify)
 //	service ──/api/<name>, the person's token──▶ peer           (pkg/verify)
 //	browser ──/signout──▶ session here gone ──▶ issuer ──▶ /
+//	                      meanwhile: peer, the same token, until it is refused
 //
 // Both are this one implementation; only what they sell differs. It owns its
 // listener, its sessions and its pages. It never sees a password, never asks
@@ -16,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -28,6 +30,11 @@ type Service struct {
 	// URL is where browsers find the service and, as the tokens' audience, its
 	// name. It has no path: <URL>/callback and <URL>/ are what is registered.
 	URL, ClientID, ClientSecret, Issuer, PeerName, PeerURL string
+
+	// For the stopwatch, and nothing that a service needs: where it tells what it
+	// has seen, and when the issuer ended a session. Either may be nil.
+	Terminal io.Writer
+	Ended    func(ctx context.Context, sid string) (time.Time, error)
 }
 
 const (
@@ -43,9 +50,15 @@ func Serve(ctx context.Context, s Service) error {
 		return errors.Join(err, s.Listener.Close())
 	}
 	defer d.close()
+	// From here on it follows the issuer's keys and endings: so the first person
+	// does not wait for them.
+	d.verifier.Ready()
 	server := &http.Server{Handler: d.routes(), ReadHeaderTimeout: patience, IdleTimeout: time.Minute}
 	stopped := make(chan error, 1)
-	abandon := context.AfterFunc(ctx, func() { stopped <- stop(context.WithoutCancel(ctx), server) })
+	abandon := context.AfterFunc(ctx, func() {
+		d.end()
+		stopped <- stop(context.WithoutCancel(ctx), server)
+	})
 	err = server.Serve(s.Listener)
 	if abandon() {
 		return fmt.Errorf("serving %s: %w", s.Name, err) // it failed by itself

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"html/template"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/signet-id/signet/pkg/verify"
@@ -33,7 +35,18 @@ type desk struct {
 
 	sessions *shelf[*session] // by the session cookie
 	attempts *shelf[attempt]  // by state
-	leavings *shelf[string]   // by state: the browser that is signing out
+	leavings *shelf[leaving]  // by state
+
+	watching chan struct{}   // holds one for each watch
+	life     context.Context // of the service; it begins nothing after it, and says nothing
+	end      context.CancelFunc
+	work     sync.WaitGroup // of watches
+}
+
+// leaving is a sign-out under way.
+type leaving struct {
+	binding string // the browser
+	watch   *watch // nil if nothing is watched
 }
 
 func newDesk(s Service) (*desk, error) {
@@ -41,14 +54,17 @@ func newDesk(s Service) (*desk, error) {
 	if !known {
 		return nil, fmt.Errorf("demo: there is no service %q", s.Name)
 	}
-	log := slog.Default().With(slog.String("service", s.Name))
+	life, end := context.WithCancel(context.Background())
+	log := slog.New(until{life, slog.Default().Handler()}).With(slog.String("service", s.Name))
 	verifier, err := verify.New(s.Issuer, s.URL, verify.WithLogger(log))
 	if err != nil {
+		end()
 		return nil, fmt.Errorf("demo: %s: %w", s.Name, err)
 	}
 	pages, err := parsePages()
 	if err != nil {
 		verifier.Close()
+		end()
 		return nil, err
 	}
 	// Nobody that this service calls has a reason to send it elsewhere, and a
@@ -64,11 +80,30 @@ func newDesk(s Service) (*desk, error) {
 
 		sessions: newShelf[*session](maxSessions, workday),
 		attempts: newShelf[attempt](maxAttempts, attemptLife),
-		leavings: newShelf[string](maxAttempts, attemptLife),
+		leavings: newShelf[leaving](maxAttempts, attemptLife),
+
+		watching: make(chan struct{}, maxWatches), life: life, end: end,
 	}, nil
 }
 
+// until is a log that falls silent when ctx ends: whoever stops sees others stop,
+// and has nothing to report of it.
+type until struct {
+	ctx context.Context
+	slog.Handler
+}
+
+func (u until) Enabled(ctx context.Context, l slog.Level) bool {
+	return u.ctx.Err() == nil && u.Handler.Enabled(ctx, l)
+}
+
+func (u until) WithAttrs(a []slog.Attr) slog.Handler { return until{u.ctx, u.Handler.WithAttrs(a)} }
+func (u until) WithGroup(name string) slog.Handler   { return until{u.ctx, u.Handler.WithGroup(name)} }
+
+// close ends what the service does by itself.
 func (d *desk) close() {
+	d.end()
+	d.work.Wait()
 	d.verifier.Close()
 	d.client.CloseIdleConnections()
 }

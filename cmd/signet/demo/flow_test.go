@@ -95,7 +95,7 @@ func TestOnlyTheBrowserThatSignedOutIsToldSo(t *testing.T) {
 	town, b := newTown(t), newBrowser(t)
 	b.signIn(town.orders)
 	b.do(http.MethodPost, town.orders.URL+"/signout", nil, nil)
-	state := town.orders.leavings.add("another browser's binding")
+	state := town.orders.leavings.add(leaving{binding: "another browser's binding"})
 	b.get(town.orders.URL+"/?state="+state).lacks(t, "You are signed out")
 }
 

@@ -27,6 +27,7 @@ type view struct {
 	Token     token
 	Answer    *answer  // of the peer, if it was asked
 	Arrival   *arrival // on the first page after a sign-in
+	Race      *race    // on the first page after a sign-out
 }
 
 type person struct {
@@ -38,11 +39,13 @@ type person struct {
 type token struct {
 	Verified time.Duration // how long that took
 	Left     time.Duration // until it expires
+	Heard    time.Duration // since the issuer last confirmed that it has not ended
+	Stale    bool          // which is too long ago
 	Renewed  bool          // for this page
 }
 
 func parsePages() (*template.Template, error) {
-	t, err := template.New("").Funcs(template.FuncMap{"spoken": spoken}).ParseFS(files, "page.html")
+	t, err := template.New("").Funcs(template.FuncMap{"spoken": spoken, "clock": clock, "ordinal": ordinal}).ParseFS(files, "page.html")
 	if err != nil {
 		return nil, fmt.Errorf("demo: reading the pages: %w", err)
 	}
@@ -51,8 +54,10 @@ func parsePages() (*template.Template, error) {
 
 // home shows the page of whoever is signed in, or the way to do so.
 func (d *desk) home(w http.ResponseWriter, r *http.Request) error {
-	if d.hasLeft(r) {
-		return d.landing(w, "You are signed out, here and at the issuer.")
+	if l, left := d.hasLeft(r); left {
+		return d.render(w, http.StatusOK, "landing", view{
+			Reason: "You are signed out, here and at the issuer.", Race: l.watch.seen(r.Context()),
+		})
 	}
 	v, err := d.visitor(r)
 	if err != nil {
@@ -92,7 +97,7 @@ func (d *desk) landing(w http.ResponseWriter, reason string) error {
 func (d *desk) welcome(w http.ResponseWriter, v visit, said *answer) error {
 	return d.render(w, http.StatusOK, "welcome", view{
 		Person:  person{Name: v.name, Session: short(v.access.SessionID()), Roles: v.access.Roles()},
-		Token:   token{Verified: v.verified, Left: time.Until(v.access.ExpiresAt()), Renewed: v.renewed},
+		Token:   token{Verified: v.verified, Left: time.Until(v.access.ExpiresAt()), Heard: v.access.Staleness(), Stale: v.access.Stale(), Renewed: v.renewed},
 		Answer:  said,
 		Arrival: v.arrived(),
 	})

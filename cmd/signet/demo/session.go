@@ -15,6 +15,7 @@ import (
 // session is one browser, signed in here.
 type session struct {
 	name    string // of the person
+	sid     string // at the issuer
 	idToken string // the hint for signing out
 
 	source    oauth2.TokenSource // refreshes by itself
@@ -52,6 +53,13 @@ func (s *session) bearer() (raw string, renewed bool, err error) {
 	return t.AccessToken, renewed, nil
 }
 
+// ticket returns the access token as last used, and the session that it is of.
+func (s *session) ticket() (raw, sid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last, s.sid
+}
+
 // nobody says that no one is signed in here, and why if that is news.
 type nobody struct{ why string }
 
@@ -87,7 +95,11 @@ func (d *desk) visitor(r *http.Request) (visit, error) {
 	}
 	if err != nil {
 		d.sessions.take(id)
-		return visit{}, nobody{why: "Your session has ended: its token was refused. Sign in again to go on."}
+		why := "Your session has ended: its token was refused. Sign in again to go on."
+		if errors.Is(err, verify.Ended) {
+			why = "Your session was ended at the issuer, and " + title(d.Name) + " knew at once. Sign in again to go on."
+		}
+		return visit{}, nobody{why: why}
 	}
 	return visit{session: s, raw: raw, access: access, renewed: renewed, verified: took}, nil
 }

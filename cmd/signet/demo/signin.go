@@ -122,11 +122,12 @@ func (d *desk) redeem(ctx context.Context, a attempt, code string) (*session, er
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.verifier.Verify(ctx, tokens.AccessToken); err != nil {
+	access, err := d.verifier.Verify(ctx, tokens.AccessToken)
+	if err != nil {
 		return nil, stray(fmt.Errorf("verifying the access token: %w", err))
 	}
 	s := &session{
-		name: name, idToken: idToken, last: tokens.AccessToken, renewable: tokens.RefreshToken != "",
+		name: name, sid: access.SessionID(), idToken: idToken, last: tokens.AccessToken, renewable: tokens.RefreshToken != "",
 		// It refreshes long after this request is over.
 		source: known.TokenSource(context.WithoutCancel(ctx), tokens),
 	}
@@ -186,7 +187,8 @@ func (d *desk) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	target, err := issuer.endSessionURL(s.idToken, d.URL+"/", d.leavings.add(d.bind(w, r)))
+	state := d.leavings.add(leaving{binding: d.bind(w, r), watch: d.observe(r.Context(), s)})
+	target, err := issuer.endSessionURL(s.idToken, d.URL+"/", state)
 	if err != nil {
 		return err
 	}
@@ -196,9 +198,9 @@ func (d *desk) signOut(w http.ResponseWriter, r *http.Request) error {
 
 // hasLeft reports whether this request is the browser coming back from signing
 // out at the issuer.
-func (d *desk) hasLeft(r *http.Request) bool {
-	binding, known := d.leavings.take(r.URL.Query().Get("state"))
-	return known && same(binding, cookieOf(r, d.attemptCookie()))
+func (d *desk) hasLeft(r *http.Request) (leaving, bool) {
+	l, known := d.leavings.take(r.URL.Query().Get("state"))
+	return l, known && same(l.binding, cookieOf(r, d.attemptCookie()))
 }
 
 // same compares what only one browser knows.

@@ -13,8 +13,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/signet-id/signet/internal/admin"
 	"github.com/signet-id/signet/internal/app"
@@ -32,6 +34,7 @@ type town struct {
 	down             atomic.Bool // the issuer breaks every connection
 	orders, invoices *desk
 	subject          string // of alice
+	terminal         terminal
 }
 
 func listen(t *testing.T) (net.Listener, string) {
@@ -97,12 +100,51 @@ func newIssuer(t *testing.T, address string) *app.App {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	turned := make(chan error, 1)
+	go func() { turned <- a.RunRings(ctx) }() // the stream, among others
 	t.Cleanup(func() {
+		stop()
+		if err := <-turned; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return a
+}
+
+// sessionEnded reads in the issuer's log when a session ended.
+func (town *town) sessionEnded(ctx context.Context, sid string) (time.Time, error) {
+	events, err := town.issuer.Operator.ListAudit(ctx, "", 10)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, e := range events {
+		if e.SessionID == sid {
+			return e.Time, nil
+		}
+	}
+	return time.Time{}, errors.New("it has not ended")
+}
+
+// terminal keeps what services tell.
+type terminal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (t *terminal) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(b)
+}
+
+func (t *terminal) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
 }
 
 // open registers a service at the issuer and starts it.
@@ -115,7 +157,7 @@ func (town *town) open(s Service) *desk {
 	if err != nil {
 		town.t.Fatal(err)
 	}
-	s.ClientSecret = made.Secret.Reveal()
+	s.ClientSecret, s.Ended, s.Terminal = made.Secret.Reveal(), town.sessionEnded, &town.terminal
 	d, err := newDesk(s)
 	if err != nil {
 		town.t.Fatal(err)

@@ -1,11 +1,13 @@
-// Package account is where a person sees and changes what is theirs: what
-// third-party clients may do in their name, and their password.
+// Package account is where a person sees and changes what is theirs: where they
+// are signed in, what third-party clients may do in their name, and their password.
 //
-//	GET  /account           ──▶ who is signed in, and what was allowed to whom
-//	POST /account/consents  ──▶ ended.Client ──▶ /account
-//	GET  /account/password  ──▶ page
-//	POST /account/password  ──▶ the current password ──▶ one Commit: the new one
-//	                        ──▶ everything of theirs ends ──▶ a session for this browser
+//	GET  /account                      ──▶ who is signed in, where, and what was allowed to whom
+//	POST /account/sessions/end         ──▶ ended.Session ──▶ /account
+//	POST /account/sessions/end-others  ──▶ ended.Session, each but this ──▶ /account
+//	POST /account/consents             ──▶ ended.Consent ──▶ /account
+//	GET  /account/password             ──▶ page
+//	POST /account/password             ──▶ the current password ──▶ one Commit: the new one
+//	                                       with the end of everything of theirs ──▶ a session for this browser
 //
 // The cookie alone decides whose account it is; nothing in a form names a
 // person. Each form carries the sealed name of its session, so one that was not
@@ -26,12 +28,12 @@ import (
 
 	"github.com/signet-id/signet/internal/authn/password"
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/seal"
 	"github.com/signet-id/signet/internal/store"
-	"github.com/signet-id/signet/internal/user"
 	"github.com/signet-id/signet/internal/visitor"
 )
 
@@ -40,7 +42,6 @@ type Handler struct {
 	Base      string // the issuer's path
 	Door      visitor.Door
 	Seal      *seal.Ring
-	Users     *user.Directory
 	Passwords *password.Method
 	Clients   *client.Directory
 	Pages     *pages.Pages
@@ -52,6 +53,8 @@ type Handler struct {
 // password (W3C, A Well-Known URL for Changing Passwords §2).
 func (h *Handler) Mount(root, g *echo.Group) {
 	g.GET("/account", h.show)
+	g.POST("/account/sessions/end", h.endSession)
+	g.POST("/account/sessions/end-others", h.endOthers)
 	g.POST("/account/consents", h.withdraw)
 	g.GET("/account/password", h.askPassword)
 	g.POST("/account/password", h.changePassword)
@@ -102,6 +105,9 @@ func (h *Handler) show(c echo.Context) error {
 		User:     pages.User{Name: v.User.Name, Login: v.User.Login},
 		Password: pages.Day(v.User.PasswordChanged),
 	}
+	if page.Seats, err = h.seats(c.Request().Context(), v); err != nil {
+		return err
+	}
 	if page.Consents, err = h.consents(c.Request().Context(), v.User.Subject); err != nil {
 		return err
 	}
@@ -151,6 +157,14 @@ func (h *Handler) given(id string, asked client.Client, consent grant.Consent) p
 // withdraw takes back what a client was allowed. A client that the person allowed
 // nothing is withdrawn from as well: two clicks are not an error.
 func (h *Handler) withdraw(c echo.Context) error {
+	return h.end(c, func(ctx context.Context, v *visitor.Visitor) error {
+		return h.Door.Ended.Consent(ctx, v.User.Subject, c.Request().PostFormValue("client"), ended.ByAccountPage)
+	})
+}
+
+// end does what a form of the account page asks for, if it is of this session,
+// and shows the page anew.
+func (h *Handler) end(c echo.Context, what func(context.Context, *visitor.Visitor) error) error {
 	v, _, err := h.Door.Who(c.Request())
 	if err != nil {
 		return err
@@ -161,7 +175,7 @@ func (h *Handler) withdraw(c echo.Context) error {
 	if err := h.checkRequest(c, v); err != nil {
 		return err
 	}
-	if err := h.Door.Ended.Client(c.Request().Context(), v.User.Subject, c.Request().PostFormValue("client")); err != nil {
+	if err := what(c.Request().Context(), v); err != nil {
 		return err
 	}
 	return h.leadTo(c, "/account")

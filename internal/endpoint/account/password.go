@@ -10,6 +10,7 @@ import (
 
 	"github.com/signet-id/signet/internal/authn"
 	"github.com/signet-id/signet/internal/authn/password"
+	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/user"
@@ -53,19 +54,17 @@ func (h *Handler) changePassword(c echo.Context) error {
 	if err != nil {
 		return h.passwordAgain(c, v, err)
 	}
-	// What the old password may have opened ends; this browser's person has just
-	// proved themselves, and goes on in a session of the new one.
-	if err := h.Door.Ended.User(c.Request().Context(), changed.Subject); err != nil {
-		return err
-	}
+	// This browser's person has just proved themselves, and goes on in a session of
+	// the new password.
 	if err := h.Door.Admit(c.Response(), c.Request(), c.RealIP(), who, changed); err != nil {
 		return err
 	}
 	return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, pages.PasswordChanged{Login: v.User.Login})
 }
 
-// change proves the current password and keeps the new one. The rules come first:
-// a new password that may not be is no guess at the current one.
+// change proves the current password and keeps the new one; what the old one may
+// have opened ends with it. The rules come first: a new password that may not be
+// is no guess at the current one.
 func (h *Handler) change(c echo.Context, v *visitor.Visitor) (authn.Result, user.User, error) {
 	ctx := c.Request().Context()
 	current, next := c.Request().PostFormValue("current"), c.Request().PostFormValue("password")
@@ -87,7 +86,7 @@ func (h *Handler) change(c echo.Context, v *visitor.Visitor) (authn.Result, user
 	if err != nil {
 		return authn.Result{}, user.User{}, err
 	}
-	changed, err := h.Users.Update(ctx, in.Subject, func(u *user.User) error {
+	changed, err := h.Door.Ended.User(ctx, in.Subject, ended.ByPasswordChange, func(u *user.User) error {
 		// What was proved is proved of that password only: an operator who sets
 		// another one meanwhile takes this change its ground.
 		if !u.Password.Equal(in.User.Password) {

@@ -21,6 +21,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/signet-id/signet/internal/admin"
+	"github.com/signet-id/signet/internal/audit"
 )
 
 type handler struct {
@@ -61,8 +62,18 @@ func (h *handler) mount(e *echo.Echo) {
 	e.POST("/users/:ref/disable", h.disableUser)
 	e.POST("/users/:ref/enable", h.enableUser)
 
+	e.GET("/users/:ref/sessions", h.listSessions)
+	e.DELETE("/users/:ref/sessions", h.endSessions)
+	e.DELETE("/users/:ref/sessions/:sid", h.endSession)
+
 	e.GET("/keys", h.listKeys)
 	e.POST("/keys/rotate", h.rotateKeys)
+	e.POST("/keys/:kid/compromise", h.compromiseKey)
+
+	e.GET("/audit", h.listAudit)
+
+	e.GET("/outbox", h.listCalls)
+	e.POST("/outbox/retry", h.retryCalls)
 
 	e.GET("/refusals/:id", h.explainRefusal)
 }
@@ -95,4 +106,30 @@ func (h *handler) rotateKeys(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, map[string]any{"keys": rotated})
+}
+
+// compromiseKey answers with the key as it was, and the ring without it: who has
+// to act wants to see what signs now.
+func (h *handler) compromiseKey(c echo.Context) error {
+	removed, err := h.operator.CompromiseKey(c.Request().Context(), named(c, "kid"))
+	return answer(c, map[string]any{"compromised": removed, "keys": h.operator.ListKeys()}, err)
+}
+
+func (h *handler) listAudit(c echo.Context) error {
+	limit, err := pageSize(c)
+	if err != nil {
+		return err
+	}
+	events, err := h.operator.ListAudit(c.Request().Context(), c.QueryParam("after"), limit)
+	if err != nil {
+		return err
+	}
+	page := struct {
+		Events []audit.Event `json:"events"`
+		Next   string        `json:"next,omitempty"` // the after of the next page
+	}{Events: events}
+	if len(events) == limit {
+		page.Next = events[len(events)-1].ID
+	}
+	return c.JSON(http.StatusOK, page)
 }

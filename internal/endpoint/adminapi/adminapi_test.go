@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signet-id/signet/internal/admin"
 	"github.com/signet-id/signet/internal/authn/password"
@@ -19,6 +20,7 @@ import (
 	"github.com/signet-id/signet/internal/endpoint/adminapi"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/seal"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/store/boltstore"
 	"github.com/signet-id/signet/internal/user"
@@ -47,22 +49,23 @@ func (b *broken) Get(ctx context.Context, names ...string) ([]store.Record, erro
 }
 
 // keyring is a keys.Storage for one ring.
-type keyring struct {
-	doc     []byte
-	version uint64
-}
+type keyring struct{ store.Store }
 
-func (k *keyring) Load(context.Context) ([]byte, uint64, error) { return k.doc, k.version, nil }
-
-func (k *keyring) Save(_ context.Context, doc []byte, version uint64) (uint64, error) {
-	if version != k.version {
-		return 0, keys.ErrConflict
+func (k keyring) Load(ctx context.Context) ([]byte, uint64, error) {
+	recs, err := k.Get(ctx, "keys/ring")
+	if err != nil {
+		return nil, 0, err
 	}
-	k.doc, k.version = doc, version+1
-	return k.version, nil
+	return recs[0].Value, uint64(recs[0].Version), nil
 }
 
-func (*keyring) Changes(context.Context) (<-chan struct{}, error) { return nil, nil }
+func (k keyring) Save(ctx context.Context, doc []byte, version uint64) (uint64, error) {
+	ring := store.Put("keys/ring", doc).If(store.Version(version))
+	v, err := k.Commit(ctx, append(ended.Riding(ctx), ring)...)
+	return uint64(v), err
+}
+
+func (keyring) Changes(context.Context) (<-chan struct{}, error) { return nil, nil }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
@@ -77,7 +80,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := keys.Open(t.Context(), &keyring{}, box, keys.DefaultPolicy(), nil, keys.ES256)
+	ring, err := keys.Open(t.Context(), keyring{bolt}, box, keys.DefaultPolicy(), nil, keys.ES256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +94,12 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	op := &admin.Operator{Clients: clients, Users: user.NewDirectory(s), Passwords: hasher, Keys: ring, Ended: ended.New(s)}
+	users := user.NewDirectory(s)
+	op := &admin.Operator{Store: s, Clients: clients, Users: users, Passwords: hasher, Keys: ring, Ended: &ended.Endings{
+		Store: s, Users: users, Clients: clients, Lifetime: 10 * time.Minute, Audit: time.Hour,
+		Blocks: func(context.Context, string) ([]slot.Range, error) { return nil, nil },
+		Known:  func(context.Context, store.Version) error { return nil },
+	}}
 	return &house{adminapi.Handler(op, "v1.2.3"), t, op, s}
 }
 

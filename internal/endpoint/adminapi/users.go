@@ -2,26 +2,17 @@ package adminapi
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/signet-id/signet/internal/admin"
-	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/secret"
 )
 
-// pageOfUsers is how many users one answer lists unless the caller says.
-const pageOfUsers = 500
-
 func (h *handler) listUsers(c echo.Context) error {
-	limit := pageOfUsers
-	if text := c.QueryParam("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return fault.Wrap(fault.Invalid, err, "%q is not a number", text).On("limit")
-		}
-		limit = n
+	limit, err := pageSize(c)
+	if err != nil {
+		return err
 	}
 	users, err := h.operator.ListUsers(c.Request().Context(), c.QueryParam("after"), limit)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -95,6 +96,19 @@ func named(c echo.Context, parameter string) string {
 		return plain
 	}
 	return raw
+}
+
+// pageSize is how many things one answer lists: 500 unless the caller says.
+func pageSize(c echo.Context) (int, error) {
+	text := c.QueryParam("limit")
+	if text == "" {
+		return 500, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fault.Wrap(fault.Invalid, err, "%q is not a number", text).On("limit")
+	}
+	return n, nil
 }
 
 func answer(c echo.Context, view any, err error) error {

@@ -45,8 +45,9 @@ type Options struct {
 	MaxAge    time.Duration
 }
 
-// metadata is the document (Discovery §3, RFC 8414 §2, RFC 9207 §3). Every
-// member is true of this release.
+// metadata is the document (Discovery §3, RFC 8414 §2, RFC 9207 §3, Session
+// Management §3.3, Front- and Back-Channel Logout §3 and §2.1, Token Status List
+// §9.3). Every member is true of this release.
 type metadata struct {
 	Issuer              string   `json:"issuer"`
 	Authorization       string   `json:"authorization_endpoint"`
@@ -80,6 +81,13 @@ type metadata struct {
 	RequestParameter    bool     `json:"request_parameter_supported"`
 	RequestURIParameter bool     `json:"request_uri_parameter_supported"` // its default is true
 	ResponseIss         bool     `json:"authorization_response_iss_parameter_supported"`
+	CheckSession        string   `json:"check_session_iframe"`
+	Backchannel         bool     `json:"backchannel_logout_supported"`
+	BackchannelSession  bool     `json:"backchannel_logout_session_supported"`
+	Frontchannel        bool     `json:"frontchannel_logout_supported"`
+	FrontchannelSession bool     `json:"frontchannel_logout_session_supported"`
+	StatusLists         string   `json:"status_list_aggregation_endpoint"`
+	StatusStream        string   `json:"status_stream_endpoint"` // our own: endings as they happen
 }
 
 // New writes the documents.
@@ -101,6 +109,8 @@ func New(o Options) (*Handler, error) {
 		ACRValues: o.ACRValues, Displays: []string{"page"},
 		Prompts: []string{"none", "login", "consent", "select_account"}, UILocales: []string{"en"},
 		ClaimsParameter: true, ResponseIss: true,
+		CheckSession: o.Issuer + "/session/check", Backchannel: true, BackchannelSession: true, Frontchannel: true, FrontchannelSession: true,
+		StatusLists: o.Issuer + "/status", StatusStream: o.Issuer + "/status/stream",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("writing the metadata: %w", err)

@@ -1,10 +1,15 @@
 // Package logout ends a browser's session on request of the person or of a
-// client (OpenID Connect RP-Initiated Logout 1.0).
+// client (OpenID Connect RP-Initiated Logout 1.0), and tells clients in the
+// browser.
 //
 //	GET /logout ──▶ hint fits the session ──▶ end ──▶ back to the client
 //	            ──▶ anything else          ──▶ ask: POST /logout
 //	POST /logout with the page's request  ──▶ end ──▶ back, or "signed out"
 //	POST /logout from a client            ──▶ GET /logout, same parameters
+//
+// Clients of the session that want to hear of it in the browser are loaded by a
+// page on the way back (Front-Channel Logout 1.0); GET /session/check is a page
+// that they frame to ask whether it happened (Session Management 1.0).
 //
 // The cookie decides whose session ends, never the hint: a hint only shows that
 // the client knows this person, and where the browser may go afterwards. It
@@ -24,6 +29,7 @@ import (
 
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/cookie"
+	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/seal"
@@ -46,6 +52,7 @@ type Handler struct {
 func (h *Handler) Mount(g *echo.Group) {
 	g.GET("/logout", h.ask)
 	g.POST("/logout", h.confirmed)
+	g.GET("/session/check", h.check)
 }
 
 const (
@@ -83,11 +90,11 @@ func (h *Handler) ask(c echo.Context) error {
 	}
 	switch {
 	case v == nil:
-		return h.done(c, q)
+		return h.done(c, q, nil)
 	case q.ClientID != "" && q.hinted.SessionID == v.Session.ID:
 		// The client showed an ID token of this very session: the person asked
 		// there, and need not be asked again.
-		return h.end(c, v.Session, q)
+		return h.end(c, v.Session, q, ended.ByRelyingParty)
 	}
 	q.SessionID = v.Session.ID
 	plain, err := json.Marshal(q)
@@ -131,12 +138,12 @@ func (h *Handler) confirmed(c echo.Context) error {
 		return err
 	}
 	if v == nil {
-		return h.done(c, q)
+		return h.done(c, q, nil)
 	}
 	if v.Session.ID != q.SessionID {
 		return fault.New(fault.Invalid, "Somebody else has signed in since this page was opened. Sign out again.")
 	}
-	return h.end(c, v.Session, q)
+	return h.end(c, v.Session, q, ended.BySignOut)
 }
 
 // parse judges the parameters. An invalid hint is as good as none: the person is
@@ -171,29 +178,37 @@ func (h *Handler) parse(params url.Values) (request, error) {
 	return q, nil
 }
 
-func (h *Handler) end(c echo.Context, s session.Session, q request) error {
-	if err := h.Door.Ended.Session(c.Request().Context(), s.Subject, s.ID); err != nil {
+func (h *Handler) end(c echo.Context, s session.Session, q request, cause ended.Cause) error {
+	if err := h.Door.Ended.Session(c.Request().Context(), s.Subject, s.ID, cause); err != nil {
 		return err
 	}
-	return h.done(c, q)
+	return h.done(c, q, h.frames(s))
 }
 
 // done sends the browser where the client registered, or says that it is done.
-func (h *Handler) done(c echo.Context, q request) error {
+// Frames are loaded first.
+func (h *Handler) done(c echo.Context, q request, frames []string) error {
 	h.Door.Cookies.Clear(c.Response(), cookie.Session)
+	h.Door.Cookies.Clear(c.Response(), cookie.State)
 	c.Response().Header().Set("Cache-Control", "no-store")
-	if q.Target == "" {
-		return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, pages.SignedOut{Client: h.client(q)})
-	}
 	target := q.Target
-	if q.State != "" {
-		separator := "?"
-		if strings.Contains(target, "?") {
-			separator = "&"
-		}
-		target += separator + url.Values{"state": {q.State}}.Encode()
+	if target != "" && q.State != "" {
+		target = with(target, url.Values{"state": {q.State}})
+	}
+	if target == "" || len(frames) > 0 {
+		page := pages.SignedOut{Client: h.client(q), Return: target, Frames: frames}
+		return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, page)
 	}
 	return c.Redirect(http.StatusSeeOther, target)
+}
+
+// with appends to the query of a registered address, which stays as it is.
+func with(address string, query url.Values) string {
+	separator := "?"
+	if strings.Contains(address, "?") {
+		separator = "&"
+	}
+	return address + separator + query.Encode()
 }
 
 func (h *Handler) client(q request) *pages.Client {

@@ -127,5 +127,9 @@ func (h *Handler) issue(c echo.Context, q *request, p signedIn) error {
 	if err != nil {
 		return h.refuseRequest(c, q, err)
 	}
-	return h.reply(c, q, url.Values{"code": {response.GetCode()}})
+	answer := url.Values{"code": {response.GetCode()}}
+	if state := p.session.StateFor(q.client.ID, q.redirectURI); state != "" {
+		answer.Set("session_state", state) // OpenID Connect Session Management 1.0 §2
+	}
+	return h.reply(c, q, answer)
 }

@@ -22,7 +22,7 @@ import (
 // the client in the unit of work.
 func (h *Handler) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 	u := unitOf(ctx)
-	c, err := h.caller(ctx, r, form, u.address)
+	c, err := h.sender(ctx, r, form, u)
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +30,20 @@ func (h *Handler) authenticateClient(ctx context.Context, r *http.Request, form 
 	return fositeClient{
 		Client: c, scopes: slices.Concat(client.StandardScopes(), c.Scopes), audience: append([]string{h.Issuer}, c.Audience...),
 	}, nil
+}
+
+// sender is the caller of a token request. One that is judged anew has proved
+// who it is from, and its assertion is spent; only the client's record is read
+// again.
+func (h *Handler) sender(ctx context.Context, r *http.Request, form url.Values, u *unit) (client.Client, error) {
+	if !u.authenticated {
+		return h.caller(ctx, r, form, u.address)
+	}
+	c, known := h.Clients.Find(u.client.ID)
+	if !known || c.Disabled {
+		return c, refuse(refusal.ClientAuthentication, "client authentication failed").because(errText("disabled meanwhile: " + u.client.ID))
+	}
+	return c, nil
 }
 
 // caller finds out which client sends a request from address (RFC 6749 §2.3).

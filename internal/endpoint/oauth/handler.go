@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/seal"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/token"
 	"github.com/signet-id/signet/internal/visitor"
 )
@@ -44,6 +46,10 @@ type Options struct {
 	// Candid shows developers on error pages what was registered against what was
 	// sent: for a loopback issuer only.
 	Candid bool
+	// Take gives a fresh slot to a token of the client, and says how long tokens may
+	// be issued on it; HasEnded reports whether a slot's bit is set.
+	Take     func(ctx context.Context, clientID string) (slot.Slot, time.Time, error)
+	HasEnded func(slot.Slot) bool
 	// Count is told of each token request: its grant type, and "ok" or the error
 	// code. Both come from closed lists.
 	Count func(grantType, outcome string)

@@ -65,6 +65,9 @@ func (h *Handler) inspect(ctx context.Context, raw string) (inspected, error) {
 		return inspected{}, nil //nolint:nilerr // RFC 7662 §2.2: what is not ours is not active, and no error
 	}
 	t := inspected{clientID: access.ClientID, access: access}
+	if h.HasEnded(access.Slot) {
+		return t, nil
+	}
 	ref, ok := grant.OfToken(access.Subject, access.SessionID, access.ID)
 	if !ok {
 		c, known := h.Clients.Find(access.ClientID)
@@ -91,7 +94,7 @@ func (h *Handler) lookUp(ctx context.Context, t *inspected) error {
 	c, known := h.Clients.Find(t.clientID)
 	var userErr error
 	t.user, userErr = activeUser(recs[2])
-	t.active = known && !c.Disabled && !t.grant.Created.Before(c.Created) && userErr == nil
+	t.active = known && !c.Disabled && !t.grant.Created.Before(c.Created) && userErr == nil && t.grant.Epoch == t.user.Epoch
 	if t.grant.Offline() || !t.active {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite/handler/pkce"
 
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/store"
@@ -99,6 +100,8 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, code string, _ fo
 	if !s.agreed(u, recs[3]) {
 		return nil, notFound("the person has withdrawn what they agreed to", nil)
 	}
+	u.stand(recs[2])
+	u.stand(recs[3])
 	u.requester = r
 	return r, nil
 }
@@ -167,9 +170,11 @@ func (s *storage) readGrant(ctx context.Context, u *unit, ref grant.Ref) error {
 			return err
 		}
 	}
-	if u.user, err = activeUser(recs[2]); err != nil || (!u.grant.Offline() && !visitor.Stands(u.session, u.user)) {
+	u.user, err = activeUser(recs[2])
+	if err != nil || u.grant.Epoch != u.user.Epoch || (!u.grant.Offline() && !visitor.Stands(u.session, u.user)) {
 		return notFound("the user can no longer sign in, or changed the password", err)
 	}
+	u.stand(recs[2])
 	// What the client may have is asked anew: a scope that was taken from it is
 	// gone from its next token.
 	u.scopes, u.audience = u.client.UserScopes(u.grant.Scopes), u.grant.Audience
@@ -192,7 +197,11 @@ func (s *storage) requester(u *unit, form url.Values, authTime time.Time) fosite
 // RevokeRefreshToken ends the unit's grant: fosite calls it when a code comes
 // twice (RFC 6749 §4.1.2) or a refresh token is in two hands (RFC 9700 §4.14.2).
 func (s *storage) RevokeRefreshToken(ctx context.Context, _ string) error {
-	return s.h.Door.Ended.Grant(ctx, unitOf(ctx).grant.Ref)
+	u, cause := unitOf(ctx), ended.ByTokenReuse
+	if u.code != "" {
+		cause = ended.ByCodeReplay
+	}
+	return s.h.Door.Ended.Grant(ctx, u.grant.Ref, cause)
 }
 
 // RevokeAccessToken does nothing of its own: access tokens end with their grant.

@@ -57,7 +57,7 @@ func (s *strategy) ValidateAuthorizeCode(context.Context, fosite.Requester, stri
 func (s *strategy) GenerateAccessToken(ctx context.Context, _ fosite.Requester) (access, signature string, err error) {
 	u := unitOf(ctx)
 	a := token.Access{
-		Subject: u.client.ID, ClientID: u.client.ID, Audience: u.audience, Scopes: u.scopes, ID: ident.New(),
+		Subject: u.client.ID, ClientID: u.client.ID, Audience: u.audience, Scopes: u.scopes, ID: ident.New(), Slot: u.slot,
 	}
 	if u.grant.ID != "" {
 		auth := u.authentication()
@@ -89,11 +89,8 @@ func (s *strategy) GenerateRefreshToken(ctx context.Context, _ fosite.Requester)
 	switch {
 	case u.verdict == grant.Current && u.code == "":
 		u.grant = u.grant.Next(u.now, s.h.Seal.MACKey())
-	case u.code != "":
-		u.begin(s.h.Seal.MACKey())
-		if u.grant.Refresh == client.RefreshNone {
-			return "", "", nil
-		}
+	case u.grant.Refresh == client.RefreshNone:
+		return "", "", nil
 	}
 	refresh, err = u.grant.RefreshToken(s.h.Seal)
 	return refresh, refresh, err

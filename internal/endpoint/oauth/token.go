@@ -1,9 +1,7 @@
 package oauth
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -12,12 +10,9 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/ory/fosite"
 
 	"github.com/signet-id/signet/internal/client"
-	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/refusal"
-	"github.com/signet-id/signet/internal/store"
 )
 
 // tokens is the token endpoint's answer (RFC 6749 §5.1).
@@ -59,12 +54,30 @@ func (h *Handler) exchange(c echo.Context) (tokens, error) {
 	}
 	address, _ := netip.ParseAddr(c.RealIP())
 	u := &unit{now: time.Now(), address: address}
-	ctx := withUnit(c.Request().Context(), u)
-	request, err := h.provider.NewAccessRequest(ctx, tokenRequest(c.Request(), form), newRequestSession("", u.now, u.now))
+	for {
+		out, err := h.attempt(c.Request(), form, u)
+		if !errors.Is(err, errChanged) {
+			return out, err
+		}
+		u = u.again()
+	}
+}
+
+// errChanged means that what a request was judged by has changed before its
+// Commit, and nothing was written: it is judged anew. Each such round means that
+// another's Commit was made, so they end.
+var errChanged = errors.New("what was read has changed")
+
+func (h *Handler) attempt(r *http.Request, form url.Values, u *unit) (tokens, error) {
+	ctx := withUnit(r.Context(), u)
+	request, err := h.provider.NewAccessRequest(ctx, tokenRequest(r, form), newRequestSession("", u.now, u.now))
 	if err != nil {
 		return tokens{}, err
 	}
 	if err := h.narrow(u, form); err != nil {
+		return tokens{}, err
+	}
+	if err := h.hold(ctx, u); err != nil {
 		return tokens{}, err
 	}
 	response, err := h.provider.NewAccessResponse(ctx, request)
@@ -141,111 +154,4 @@ func (h *Handler) narrow(u *unit, form url.Values) (err error) {
 		u.audience = resources
 	}
 	return nil
-}
-
-// flush makes the request's one Commit. Client credentials have none.
-func (h *Handler) flush(ctx context.Context, u *unit) error {
-	switch {
-	case u.code != "":
-		return h.redeem(ctx, u)
-	case u.verdict == grant.Current:
-		return h.rotate(ctx, u)
-	default: // client credentials, or a repeated refresh: all is written already
-		return nil
-	}
-}
-
-// redeem spends the code and begins its grant, both or neither. Who loses a race
-// for one code is a replay like any other: the winner's grant ends (RFC 6749
-// §4.1.2, RFC 9700 §4.5).
-func (h *Handler) redeem(ctx context.Context, u *unit) error {
-	if u.grant.Created.IsZero() {
-		u.begin(h.Seal.MACKey())
-	}
-	put, err := u.grant.Put(h.grantExpiry(u))
-	if err != nil {
-		return err
-	}
-	err = h.commit(ctx, u, grant.Spend(u.code, u.grant.Ref, u.now), put)
-	if !errors.Is(err, store.ErrConflict) {
-		return err
-	}
-	if err := h.Door.Ended.Grant(ctx, u.grant.Ref); err != nil {
-		return err
-	}
-	return grant.ErrReplayed()
-}
-
-// grantExpiry is when the record may leave: with its refresh token, or, without
-// one, once no access token of it is alive.
-func (h *Handler) grantExpiry(u *unit) time.Time {
-	if u.grant.Refresh == client.RefreshNone {
-		return u.now.Add(h.Mint.AccessLifetime + time.Minute)
-	}
-	return u.now.Add(h.Refresh.Lifetime)
-}
-
-// rotate writes the next generation. Of any number of concurrent refreshes with
-// one token one writes; the others find the successor that it wrote, which is
-// theirs as well, and write nothing.
-func (h *Handler) rotate(ctx context.Context, u *unit) error {
-	put, err := u.grant.Put(h.grantExpiry(u))
-	if err != nil {
-		return err
-	}
-	if err = h.commit(ctx, u, put); errors.Is(err, store.ErrConflict) {
-		return h.rejoin(ctx, u)
-	}
-	return err
-}
-
-// commit writes ops and, at most once a minute, that the session was seen: using
-// its tokens is a sign of life, and rides along for free. If the session changed
-// meanwhile, it was seen by another request, which is as good, or has ended,
-// and nothing may begin or go on in it.
-func (h *Handler) commit(ctx context.Context, u *unit, ops ...store.Op) error {
-	touched, due := u.session.Touch(u.now)
-	if !due || u.session.ID == "" {
-		_, err := h.Door.Store.Commit(ctx, ops...)
-		return err
-	}
-	seen, err := h.Door.Sessions.Put(touched)
-	if err != nil {
-		return err
-	}
-	_, err = h.Door.Store.Commit(ctx, append(slices.Clip(ops), seen)...)
-	var conflict *store.ConflictError
-	if !errors.As(err, &conflict) || conflict.Key != seen.Key {
-		return err
-	}
-	recs, err := h.Door.Store.Get(ctx, seen.Key)
-	if err != nil {
-		return fmt.Errorf("reading a session: %w", err)
-	}
-	if !recs[0].Exists() {
-		return refuse(refusal.GrantEnded, "the session in which the grant began has ended")
-	}
-	_, err = h.Door.Store.Commit(ctx, ops...)
-	return err
-}
-
-// rejoin judges the presented token anew after somebody else changed the grant.
-// The tokens made for this request stand if the token is merely repeated: the
-// successor is the same.
-func (h *Handler) rejoin(ctx context.Context, u *unit) error {
-	successor := u.grant.Generation
-	st := &storage{h}
-	if err := st.readGrant(ctx, u, u.presented.Ref); err != nil {
-		if errors.Is(err, fosite.ErrNotFound) {
-			return refuse(refusal.GrantEnded, "the grant has ended").because(err)
-		}
-		return err
-	}
-	if u.grant.Judge(u.presented.Generation, u.now, h.Refresh.Window) == grant.Repeated && u.grant.Generation == successor {
-		return nil
-	}
-	if err := h.Door.Ended.Grant(ctx, u.grant.Ref); err != nil {
-		return err
-	}
-	return refuse(refusal.RefreshTokenReused, "the refresh token was used already")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/seal"
 	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/user"
 )
@@ -21,9 +22,10 @@ import (
 // fosite's storage and strategy methods receive nothing else; it belongs to one
 // request and needs no lock.
 type unit struct {
-	now     time.Time
-	address netip.Addr
-	client  client.Client // set by client authentication
+	now           time.Time
+	address       netip.Addr
+	client        client.Client // set by client authentication
+	authenticated bool          // in an earlier attempt at the same request
 
 	// What the presented code or refresh token named, read in one round trip.
 	requester fosite.Requester
@@ -34,6 +36,10 @@ type unit struct {
 	session   session.Session
 	presented grant.Presented
 	verdict   grant.Verdict
+	stands    []store.Op // what was read and must still be so when the tokens are committed
+
+	slot  slot.Slot // that the access token will carry
+	moved bool      // the grant took another slot
 
 	// What the tokens will say: the grant's, narrowed by the request.
 	scopes   []string
@@ -78,11 +84,22 @@ func (u *unit) claims() map[string]any {
 	return out
 }
 
+// again is a new attempt at the same request: what u read has changed meanwhile.
+// The client has authenticated; its assertion is spent.
+func (u *unit) again() *unit {
+	return &unit{now: time.Now(), address: u.address, client: u.client, authenticated: true}
+}
+
+// stand demands that r is as it was read when the tokens are committed: nothing
+// begins or goes on in what has ended since.
+func (u *unit) stand(r store.Record) { u.stands = append(u.stands, store.Unchanged(r.Key, r.Version)) }
+
 // begin turns the redeemed code into the grant that will be written.
 func (u *unit) begin(key seal.KeyID) {
 	u.grant = grant.Grant{
 		Ref: u.opened.Ref, ClientID: u.client.ID, Scopes: u.opened.Scopes, Audience: u.opened.Audience,
 		Claims: u.opened.Claims, Authentication: u.opened.Authentication, Created: u.now.UTC(), Refresh: client.RefreshNone,
+		Epoch: u.user.Epoch,
 	}
 	if !u.client.May(client.GrantRefresh) {
 		return

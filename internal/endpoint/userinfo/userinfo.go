@@ -21,6 +21,7 @@ import (
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/token"
 	"github.com/signet-id/signet/internal/user"
@@ -34,6 +35,8 @@ type Handler struct {
 	Clients *client.Directory
 	Mint    *token.Mint
 	Log     *slog.Logger
+	// HasEnded reports whether a slot's bit is set.
+	HasEnded func(slot.Slot) bool
 }
 
 // Mount adds the endpoint under the issuer's path. Browser apps of any origin
@@ -98,7 +101,7 @@ func (h *Handler) answer(c echo.Context, clientID string, claims map[string]any)
 func (h *Handler) read(c echo.Context, access token.Access) (user.User, grant.Claims, error) {
 	ended := fault.New(fault.NotFound, "the access token is no longer valid")
 	ref, ok := grant.OfToken(access.Subject, access.SessionID, access.ID)
-	if !ok {
+	if !ok || h.HasEnded(access.Slot) {
 		return user.User{}, grant.Claims{}, ended
 	}
 	recs, err := h.Store.Get(c.Request().Context(), user.Key(access.Subject), ref.Key())
@@ -113,7 +116,7 @@ func (h *Handler) read(c echo.Context, access token.Access) (user.User, grant.Cl
 		return user.User{}, grant.Claims{}, err
 	}
 	who, err := user.Decode(recs[0])
-	if err == nil && who.Disabled {
+	if err == nil && (who.Disabled || g.Epoch != who.Epoch) {
 		return who, grant.Claims{}, ended
 	}
 	return who, g.Claims, err

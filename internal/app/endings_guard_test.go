@@ -1,0 +1,85 @@
+package app_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/signet-id/signet/internal/app"
+	"github.com/signet-id/signet/internal/config"
+	"github.com/signet-id/signet/internal/ended"
+	"github.com/signet-id/signet/internal/user"
+)
+
+// These guard checks for which another one stands in as long as everything else
+// works.
+
+// When a person has more than one Commit removes and the process dies, grants of
+// the former epoch stay in the store. Nothing but the epoch says that they ended.
+func TestAGrantThatACrashLeftBehindIsWorthNothing(t *testing.T) {
+	h := open(t)
+	h.gate()
+	got := h.browser().offline(t)
+	if res := h.userinfo(got.AccessToken); res.StatusCode != http.StatusOK {
+		t.Fatalf("before: %d %s", res.StatusCode, res.body)
+	}
+	_, err := h.Operator.Users.Update(t.Context(), h.alice.Subject, func(u *user.User) error { u.Epoch++; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := h.userinfo(got.AccessToken); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("userinfo answered %d %s", res.StatusCode, res.body)
+	}
+	h.wantActive(false, "its access token", got.AccessToken)
+	if again := h.token("third", refresh(got.RefreshToken)); again.Error != "invalid_grant" {
+		t.Errorf("refreshing: %+v", again)
+	}
+}
+
+// OpenID Connect Core §5.3.3. The grant stands, the token does not.
+func TestUserinfoRefusesATokenThatEndedWithARole(t *testing.T) {
+	h := open(t)
+	got := h.token("orders", redeem(h.browser().code("alice", "orders", "scope", "openid roles")))
+	h.setRoles("alice")
+	if res := h.userinfo(got.AccessToken); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("userinfo answered %d %s", res.StatusCode, res.body)
+	}
+	if res := h.userinfo(h.token("orders", refresh(got.RefreshToken)).AccessToken); res.StatusCode != http.StatusOK {
+		t.Errorf("for the next token userinfo answered %d %s", res.StatusCode, res.body)
+	}
+}
+
+// sessions.limit
+func TestOneSignInTooManyEndsTheOldestSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, func(cfg *config.Config, _ *app.Options) { cfg.Sessions.Limit = 2 })
+		bob := h.browser()
+		bob.code("bob", "orders")
+		var people []*browser
+		for range 4 {
+			b := h.browser()
+			b.code("alice", "orders")
+			people = append(people, b)
+			time.Sleep(time.Minute)
+		}
+		for i, b := range append(people, bob) {
+			to := b.get(authorize(asks("orders", "prompt", "none"))).location(t)
+			if in := to.Query().Get("code") != ""; in != (i >= 2) {
+				t.Errorf("browser %d: signed in %t: %s", i, in, to)
+			}
+		}
+		var causes []ended.Cause
+		for _, e := range h.journal() {
+			causes = append(causes, e.Cause)
+		}
+		if want := []ended.Cause{ended.ByTooManySessions, ended.ByTooManySessions}; !slices.Equal(causes, want) {
+			t.Errorf("the causes are %v, want %v", causes, want)
+		}
+		if n := len(h.sessions(h.alice)); n != 2 || strings.Join(h.sessions(h.bob), "") == "" {
+			t.Errorf("alice has %d sessions, want 2; bob %v", n, h.sessions(h.bob))
+		}
+	})
+}
