@@ -89,8 +89,8 @@ type Client struct {
 	// TokenEpoch counts how often all its access tokens were ended.
 	TokenEpoch uint32 `json:"token_epoch,omitempty"`
 
-	Created  time.Time `json:"created"`
-	Updated  time.Time `json:"updated"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
 }
 
 // Name is what people read.
