@@ -29,6 +29,7 @@ import (
 	"github.com/signet-id/signet/internal/endpoint/adminapi"
 	"github.com/signet-id/signet/internal/httpd"
 	"github.com/signet-id/signet/internal/ident"
+	"github.com/signet-id/signet/internal/lease"
 	"github.com/signet-id/signet/internal/outbox"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/refusal"
@@ -101,7 +102,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	}()
 	a.Telemetry = telemetry.New(telemetry.Options{Level: cfg.Log.Level, Format: cfg.Log.Format, Writer: o.Log, Version: o.Version})
 	a.log = a.Telemetry.Logger()
-	if err := a.openStore(o); err != nil {
+	if err := a.openStore(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := a.openRings(ctx); err != nil {
@@ -158,7 +159,7 @@ func (a *App) fetcher(concurrent int) *remote.Fetcher {
 	})
 }
 
-func (a *App) openStore(o Options) error {
+func (a *App) openStore(ctx context.Context, o Options) error {
 	engine, err := boltstore.Open(a.config.StorePath(), boltstore.Options{Logger: a.log, NoSync: o.NoSync})
 	if err != nil {
 		return err
@@ -172,7 +173,8 @@ func (a *App) openStore(o Options) error {
 		_, err := engine.Get(ctx, "health")
 		return err
 	})
-	return nil
+	// The file is locked, so nobody else is alive who could hold a lease.
+	return lease.Void(ctx, engine)
 }
 
 func (a *App) openRings(ctx context.Context) error {

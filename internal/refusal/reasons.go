@@ -40,7 +40,6 @@ const (
 	ResponseTypeUnsupported  Reason = "response_type_unsupported"
 	ScopeInvalid             Reason = "scope_invalid"
 	ServerError              Reason = "server_error"
-	TokenTypeUnsupported     Reason = "token_type_unsupported"
 	TryAgain                 Reason = "try_again"
 )
 
@@ -85,7 +84,6 @@ func codes() map[Reason]string {
 		ResponseTypeUnsupported:  "unsupported_response_type",
 		ScopeInvalid:             "invalid_scope",
 		ServerError:              "server_error",
-		TokenTypeUnsupported:     "unsupported_token_type",
 		TryAgain:                 "temporarily_unavailable",
 	}
 }

@@ -209,9 +209,45 @@ func TestASessionOfAnotherEpochStandsForNobody(t *testing.T) {
 	}
 }
 
-// A session begins under the person's fence, so that an ending that is under way
-// sees it.
-func TestASessionThatBeginsWhileThePersonIsEndedEndsWithThem(t *testing.T) {
+func TestWhoSignsInAfterAnEndingIsSignedIn(t *testing.T) {
+	h := open(t, 0)
+	u, err := h.Ended.User(t.Context(), h.alice.Subject, ended.ByOperator, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.in(h.admit(u)) == nil {
+		t.Error("a session of the person's epoch stands for nobody")
+	}
+}
+
+// interrupted lets something happen before the first Commit that goes through it.
+type interrupted struct {
+	store.Store
+	once sync.Once
+	then func()
+}
+
+func (i *interrupted) Commit(ctx context.Context, ops ...store.Op) (store.Version, error) {
+	i.once.Do(i.then)
+	return i.Store.Commit(ctx, ops...)
+}
+
+// A session begins under the person's fence: an ending that has looked already
+// looks again.
+func TestASessionThatBeginsAfterAnEndingHasLookedIsSeenByIt(t *testing.T) {
+	h := open(t, 0)
+	s := &interrupted{Store: h.Store, then: func() { h.admit(h.alice) }}
+	endings := *h.Ended
+	endings.Store, endings.Users = s, user.NewDirectory(s)
+	if _, err := endings.User(t.Context(), h.alice.Subject, ended.ByOperator, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := h.sessions(h.alice); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+func TestASignInAndAnEndingAtOnceLeaveNobodySignedIn(t *testing.T) {
 	h := open(t, 0)
 	for range 40 {
 		var (

@@ -68,11 +68,12 @@ type follower struct {
 	known   atomic.Pointer[endpoints] // nil until the issuer's metadata were read
 	learned chan struct{}             // closed then
 
-	mu      sync.Mutex
-	pending chan struct{}        // guarded by mu; closed when the fetch under way or asked for ends
-	begun   time.Time            // guarded by mu; when the last fetch began
-	lastErr error                // guarded by mu; why the last fetch failed
-	unknown map[string]time.Time // guarded by mu; kids that the issuer did not publish, and since when
+	mu       sync.Mutex
+	pending  chan struct{}        // guarded by mu; closed when the fetch under way or asked for ends
+	awaiting []chan struct{}      // guarded by mu; closed when the next fetch ends
+	begun    time.Time            // guarded by mu; when the last fetch began
+	lastErr  error                // guarded by mu; why the last fetch failed
+	unknown  map[string]time.Time // guarded by mu; kids that the issuer did not publish, and since when
 }
 
 func newFollower(o *origin, s *snapshot, log *slog.Logger) *follower {
@@ -206,6 +207,10 @@ func (f *follower) finish(err error) {
 	default:
 	}
 	f.lastErr = err
+	for _, fetched := range f.awaiting {
+		close(fetched)
+	}
+	f.awaiting = nil
 	if f.pending != nil {
 		close(f.pending)
 		f.pending = nil

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"mime"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -15,11 +16,15 @@ const (
 	helloPatience = 10 * time.Second // from the request to the first message
 	beatPatience  = 45 * time.Second // three beats missed
 	firstRetry    = 200 * time.Millisecond
+	lastRetry     = 4 * time.Second  // a service that is cut off is wrong until it is back
 	settled       = 10 * time.Second // a stream that lasted so long was a good one
 )
 
 // errNoStream is an issuer that offers none, which is not worth a warning.
 var errNoStream = errors.New("the issuer offers no stream")
+
+// errSilent is a connection on which nothing comes.
+var errSilent = errors.New("nothing was heard for too long")
 
 // listen follows the stream until ctx ends, over as many connections as it takes.
 func (e *endings) listen(ctx context.Context) {
@@ -34,7 +39,10 @@ func (e *endings) listen(ctx context.Context) {
 		if time.Since(began) >= settled && !errors.Is(err, errNoStream) {
 			failures = 0
 		}
-		wait := retryAfter(failures)
+		wait := retryAfter(failures, lastBackoff*2/3)
+		if errors.As(err, new(*url.Error)) || errors.Is(err, errSilent) { // nobody answered: not an issuer that has enough of us
+			wait = retryAfter(failures, lastRetry)
+		}
 		if errors.Is(err, errNoStream) {
 			wait = defaultFresh // the metadata are read again now and then
 		}
@@ -50,11 +58,8 @@ func (e *endings) listen(ctx context.Context) {
 
 // retryAfter is when to connect again after so many failures, spread so that a
 // thousand verifiers that lost the same issuer do not come back at once.
-func retryAfter(failures int) time.Duration {
-	wait := lastBackoff * 2 / 3
-	if failures < 7 {
-		wait = firstRetry << failures
-	}
+func retryAfter(failures int, longest time.Duration) time.Duration {
+	wait := min(firstRetry<<min(failures, 8), longest)
 	return wait/2 + rand.N(wait) // spreads load, guards nothing
 }
 
@@ -81,7 +86,7 @@ func (e *endings) connection(ctx context.Context, resume *string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// Reads from a connection that has silently died would wait for ever.
-	watchdog := time.AfterFunc(helloPatience, func() { cancel(errors.New("nothing was heard for too long")) })
+	watchdog := time.AfterFunc(helloPatience, func() { cancel(errSilent) })
 	defer watchdog.Stop()
 	body, err := e.connect(ctx, places.stream, *resume)
 	if err != nil {

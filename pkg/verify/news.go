@@ -17,6 +17,23 @@ func (f *follower) renew() {
 	}
 }
 
+// renewed is renew for who waits for the outcome, whatever it is.
+func (f *follower) renewed(ctx context.Context) {
+	fetched := make(chan struct{})
+	f.mu.Lock()
+	f.awaiting = append(f.awaiting, fetched)
+	f.mu.Unlock()
+	f.renew()
+	patience := time.NewTimer(askPatience)
+	defer patience.Stop()
+	select {
+	case <-fetched:
+	case <-patience.C:
+	case <-f.done:
+	case <-ctx.Done():
+	}
+}
+
 // awaitNews keeps fetches apart, and lets the next one pass by every cache: what
 // they hold is what has changed. It reports whether ctx is still good.
 func (f *follower) awaitNews(ctx context.Context) bool {

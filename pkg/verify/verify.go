@@ -232,7 +232,9 @@ func (v *Verifier) keyNamed(ctx context.Context, h header) (*key, *Error) {
 
 // open checks the signature of something other than a token, which typ names
 // (RFC 8725 §3.11), and returns its payload and what signed it. Its header is
-// not remembered: it must never pass for that of a token.
+// not remembered: it must never pass for that of a token. A key that is not known
+// is the issuer's newest, which it may have had to take into use at once: what
+// comes from the issuer itself, unlike a token, need not wait for askEvery.
 func (v *Verifier) open(ctx context.Context, text, typ string) ([]byte, *key, error) {
 	parts, refusal := cut(text)
 	if refusal != nil {
@@ -246,6 +248,10 @@ func (v *Verifier) open(ctx context.Context, text, typ string) ([]byte, *key, er
 		return nil, nil, failOn(WrongType, "typ")
 	}
 	k, refusal := v.keyNamed(ctx, h)
+	if refusal != nil && refusal.Reason == UnknownKey && h.kid != "" {
+		v.keys.renewed(ctx)
+		k, refusal = v.keyNamed(ctx, h)
+	}
 	if refusal != nil {
 		return nil, nil, refusal
 	}

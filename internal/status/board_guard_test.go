@@ -41,3 +41,36 @@ func TestTheStreamAndTheListsNameNobody(t *testing.T) {
 		}
 	}
 }
+
+// A list that was asked for before is packed anew when a bit is set.
+func TestAListThatWasServedHasTheNextBitToo(t *testing.T) {
+	s := newStore(t)
+	n := start(t, s)
+	n.register(t, "robot")
+	at := n.take(t, "robot")
+	n.end(t, s, only(at))
+	n.list(t, at.List())
+	n.end(t, s, only(at+1))
+	_, claims := n.list(t, at.List())
+	raw := inflate(t, claims.List.Lst)
+	for i, want := range []bool{true, true, false} {
+		if s := at + slot.Slot(i); isSet(raw, s) != want {
+			t.Errorf("slot %d is set %t, want %t", i, isSet(raw, s), want)
+		}
+	}
+}
+
+// Of messages that nobody has read yet, memory would run out.
+func TestWhoIsTooFarBehindIsDropped(t *testing.T) {
+	n := start(t, newStore(t))
+	slow := newEar()
+	slow.stuck = make(chan struct{})
+	n.join(t, "").Detach(slow)
+	for range 600 {
+		if err := n.Hub.Say(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(slow.stuck)
+	eventually(t, "it is dropped", slow.closed.Load)
+}
