@@ -213,9 +213,12 @@ func (b *bench) profile(c *contender, s scenario) (rest func() error, err error)
 
 // aim notes a figure beside what it should be at most.
 func (b *bench) aim(what string, most, measured float64) {
-	verdict := "met"
+	b.aims.row(what, "≤ "+number(most), number(measured), verdict(most, measured))
+}
+
+func verdict(most, measured float64) string {
 	if measured > most {
-		verdict = "missed"
+		return "missed"
 	}
-	b.aims.row(what, "≤ "+number(most), number(measured), verdict)
+	return "met"
 }

@@ -32,6 +32,8 @@ const (
 	doProfile = "profile"
 	doRest    = "rest" // end the profile
 	doPlay    = "play"
+	doEndings = "endings" // when which were committed, since the last time
+	doMemory  = "memory"
 )
 
 // report is a child's answer: what it has used since it started.
@@ -43,12 +45,16 @@ type report struct {
 	Bytes        uint64
 	Commits      uint64
 	Transactions uint64
+
+	Endings                []stamp `json:",omitempty"` // endings
+	Heap, Stacks, Resident uint64  `json:",omitempty"` // memory: bytes at this moment
 }
 
 // subject is the server inside a child, as far as commands reach it.
 type subject struct {
 	stats   func() boltstore.Stats
 	play    func(map[string]play)
+	endings func() []stamp
 	profile *os.File
 }
 
@@ -67,11 +73,9 @@ func (s *subject) obey(in io.Reader, out io.Writer, address string) error {
 		if err != nil {
 			return fmt.Errorf("reading a command: %w", err)
 		}
-		r := report{}
-		if err := s.do(c); err != nil {
+		r, err := s.do(c)
+		if err != nil {
 			r.Error = err.Error()
-		} else if c.Do == doUsage {
-			r = s.usage()
 		}
 		if err := answers.Encode(r); err != nil {
 			return fmt.Errorf("reporting: %w", err)
@@ -79,23 +83,27 @@ func (s *subject) obey(in io.Reader, out io.Writer, address string) error {
 	}
 }
 
-func (s *subject) do(c command) (err error) {
+func (s *subject) do(c command) (r report, err error) {
 	switch c.Do {
 	case doUsage:
+		return s.usage(), nil
+	case doEndings:
+		return report{Endings: s.endings()}, nil
+	case doMemory:
+		return occupied(), nil
 	case doProfile:
 		if s.profile, err = os.Create(c.Path); err != nil {
-			return fmt.Errorf("opening the profile: %w", err)
+			return r, fmt.Errorf("opening the profile: %w", err)
 		}
-		return pprof.StartCPUProfile(s.profile)
+		return r, pprof.StartCPUProfile(s.profile)
 	case doRest:
 		pprof.StopCPUProfile()
-		return errors.Join(s.profile.Close(), writeAllocations(s.profile.Name()+".allocs"))
+		return r, errors.Join(s.profile.Close(), writeAllocations(s.profile.Name()+".allocs"))
 	case doPlay:
 		s.play(c.Plays)
-	default:
-		return fmt.Errorf("unknown command %q", c.Do)
+		return r, nil
 	}
-	return nil
+	return r, fmt.Errorf("unknown command %q", c.Do)
 }
 
 // writeAllocations writes what was allocated since the start, by whom. It is a

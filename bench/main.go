@@ -7,6 +7,9 @@
 //	  │                                 raw signatures, one group commit ──────┤
 //	  └──commands over stdin: what did you use? profile yourself────────────────┘
 //
+//	bench ending ──endings, 50/s──▶ issuer ──stream──▶ 50, then 1,000 verifiers
+//	  how soon each of them refuses, what listening and lists cost
+//
 // Issuer and floor are children of its own: this binary again, on a temporary
 // folder. They end when their stdin does, however the bench dies. Start-up,
 // memory and size are those of the real binary, which is sent a SIGTERM.
@@ -53,6 +56,12 @@ func run(ctx context.Context, args []string) error {
 	}
 	if len(args) > 0 && args[0] == roleFloor {
 		return serveFloor(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == roleEnding {
+		return serveEnding(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == "ending" {
+		return runEnding(ctx, args[1:], os.Stdout)
 	}
 	o, err := readOptions(args)
 	if err != nil {

@@ -24,6 +24,22 @@ func TestAPersonLooksAfterTheirAccount(t *testing.T) {
 			c.signIn("alice", password)
 			c.wantAt(is.url + "/account")
 			c.wantText("None.")
+			c.wantText("This browser")
+
+			// Another browser stands beside this one, and can be signed out from here.
+			far := openChrome(t, scripts)
+			far.visit(is.url + "/account")
+			far.signIn("alice", password)
+			far.wantAt(is.url + "/account")
+			c.visit(is.url + "/account")
+			c.wantText("Chrome on Linux")
+			c.click("button[name=sid]")
+			c.wantAt(is.url + "/account")
+			if c.has("button[name=sid]") {
+				t.Error("the ended session is still listed")
+			}
+			far.visit(is.url + "/account")
+			far.wantAt(is.url + "/signin")
 
 			// What a third party is allowed stands there, and can be taken back.
 			c.visit(ask)

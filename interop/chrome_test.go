@@ -22,19 +22,23 @@ type chrome struct {
 }
 
 // openChrome starts a real browser with an empty profile, or skips when the test
-// command found none.
-func openChrome(t *testing.T, scripts bool) *chrome {
+// command found none. It is given flags beyond those of every test.
+func openChrome(t *testing.T, scripts bool, flags ...string) *chrome {
 	t.Helper()
 	path := os.Getenv("SIGNET_CHROMIUM")
 	if path == "" {
 		t.Skip("SIGNET_CHROMIUM names no browser; the test command finds or installs one")
 	}
-	ctx, cancel := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()),
+	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(filepath.Join(t.TempDir(), "profile")),
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-dev-shm-usage", true),
-	)
+	}
+	for _, f := range flags {
+		options = append(options, chromedp.Flag(f, true))
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)

@@ -15,8 +15,9 @@ import (
 const sample = 40
 
 // audit compares what the clients know with what the restarted server says.
-// Families from fresh on are those of the last round, of which all are judged.
-func (l *ledger) audit(fresh int) {
+// Families and access tokens from the given ones on are those of the last round,
+// of which all are judged; follower is a verifier that lived through it.
+func (l *ledger) audit(fresh, freshAccess int, follower *verify.Verifier) {
 	ctx := l.t.Context()
 	families, sessions := l.families[fresh:], l.sessions
 	if fresh > 0 {
@@ -30,13 +31,18 @@ func (l *ledger) audit(fresh int) {
 	l.auditRecords(ctx)
 	l.auditSessions(ctx, sessions)
 	l.auditFamilies(ctx, families)
+	l.auditEndings(ctx, l.chosen(freshAccess), follower)
 }
 
 // auditAll looks at everything once more.
 func (l *ledger) auditAll() {
+	follower := l.follow()
+	defer follower.Close()
 	l.auditRecords(l.t.Context())
 	l.auditSessions(l.t.Context(), l.sessions)
 	l.auditFamilies(l.t.Context(), l.families)
+	l.auditEndings(l.t.Context(), l.chosen(0), follower)
+	l.auditParty()
 }
 
 // inParallel calls f for each distinct item, some at a time.
@@ -57,8 +63,7 @@ func inParallel[T comparable](items []T, f func(T)) {
 	all.Wait()
 }
 
-// auditRecords looks for every user, client and key, and lets a verifier that
-// has only just fetched the keys judge tokens of before.
+// auditRecords looks for every user, client and key.
 func (l *ledger) auditRecords(ctx context.Context) {
 	op := l.operator()
 	logins, err1 := op.logins(ctx)
@@ -80,7 +85,6 @@ func (l *ledger) auditRecords(ctx context.Context) {
 			l.broken("client %s can't authenticate any more: %v %s", c.id, err, got)
 		}
 	}
-	l.auditTokens(ctx)
 }
 
 // auditDoubtful makes the users anew whose making was cut: each is there in
@@ -100,6 +104,8 @@ func (l *ledger) auditDoubtful(ctx context.Context, op crashOperator) {
 	l.maybe = nil
 }
 
+// auditTokens lets a verifier that has only just fetched the keys judge tokens of
+// before.
 func (l *ledger) auditTokens(ctx context.Context) {
 	v, err := verify.New(crashIssuer, crashAudience, verify.WithHTTPClient(&http.Client{Transport: l.victim.http}))
 	if err != nil {
@@ -109,7 +115,8 @@ func (l *ledger) auditTokens(ctx context.Context) {
 	ctx, stop := context.WithTimeout(ctx, 20*time.Second)
 	defer stop()
 	for range min(sample, len(l.access)) {
-		if _, err := v.Verify(ctx, l.access[rand.IntN(len(l.access))]); err != nil {
+		i := l.access[rand.IntN(len(l.access))]
+		if _, err := v.Verify(ctx, i.raw); !i.over() && !i.doubtful() && err != nil {
 			l.broken("a token of before does not verify: %v", err)
 		}
 	}
@@ -160,6 +167,7 @@ func (l *ledger) auditCode(ctx context.Context, f *family) bool {
 			l.broken("a code that nobody redeemed: %v %s", err, got)
 		} else {
 			f.tokens = []string{got.Refresh}
+			l.keep(got.Access, f.client, f)
 		}
 		return len(f.tokens) > 0
 	}
@@ -173,6 +181,7 @@ func (l *ledger) auditCode(ctx context.Context, f *family) bool {
 		case err == nil && got.status == http.StatusOK:
 			won++
 			f.tokens = append(f.tokens, got.Refresh)
+			l.keep(got.Access, f.client, f)
 		case err != nil || got.Error != "invalid_grant":
 			l.broken("a code again: %v %s", err, got)
 		}
@@ -192,6 +201,7 @@ func (l *ledger) auditEnded(ctx context.Context, f *family) {
 	if err == nil && f.ending && got.status == http.StatusOK {
 		f.ending = false
 		f.succeed(got.Refresh)
+		l.keep(got.Access, f.client, f)
 		return
 	}
 	f.ending, f.ended = false, true
@@ -252,6 +262,7 @@ func (l *ledger) onlySuccessor(ctx context.Context, f *family) string {
 			return
 		}
 		found[got.Refresh] = true
+		l.keep(got.Access, f.client, f)
 	})
 	if len(found) != 1 {
 		l.broken("%d live successors of one refresh token", len(found))

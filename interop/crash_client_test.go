@@ -155,7 +155,10 @@ func (c relying) refresh(ctx context.Context, token string) (tokenReply, error) 
 }
 
 // crashOperator speaks to the admin socket.
-type crashOperator struct{ visitor *visitor }
+type crashOperator struct {
+	visitor   *visitor
+	logoutURI string // of the clients that it makes, if not empty
+}
 
 func (o crashOperator) send(ctx context.Context, method, path string, in any) (reply, error) {
 	raw, err := json.Marshal(in)
@@ -191,11 +194,15 @@ func (o crashOperator) addClient(ctx context.Context, id, alg string) (int, secr
 	var made struct {
 		Secret string `json:"client_secret"`
 	}
-	status, err := o.do(ctx, http.MethodPost, "/clients", map[string]any{
+	settings := map[string]any{
 		"client_id": id, "first_party": true, "require_pkce": false, "redirect_uris": []string{callback},
 		"grant_types": []string{"authorization_code", "refresh_token", "client_credentials"},
-		"audience":    []string{crashAudience}, "id_token_signed_response_alg": alg,
-	}, &made)
+		"audience":    []string{crashAudience}, "id_token_signed_response_alg": alg, "introspection": true,
+	}
+	if o.logoutURI != "" {
+		settings["backchannel_logout_uri"], settings["backchannel_logout_session_required"] = o.logoutURI, true
+	}
+	status, err := o.do(ctx, http.MethodPost, "/clients", settings, &made)
 	return status, secret.New(made.Secret), err
 }
 

@@ -20,8 +20,9 @@ import (
 type signedIn struct {
 	*visitor
 	login   string
-	over    bool // the sign-out was acknowledged
-	leaving bool // the sign-out was sent, and nobody knows
+	sid     string // known with the first token
+	over    bool   // the sign-out was acknowledged
+	leaving bool   // the sign-out was sent, and nobody knows
 }
 
 // family is one grant: the code that it begins with, and its refresh tokens.
@@ -62,7 +63,9 @@ type ledger struct {
 	maybe    []string // users whose making was under way
 	clients  []relying
 	kids     []string
-	access   []string
+	access   []*issued
+	slots    map[place]*issued
+	party    *party // nil where nobody is told of logouts
 }
 
 // broken reports a promise that was not kept.
@@ -92,7 +95,9 @@ func (l *ledger) add(add func()) {
 	add()
 }
 
-func (l *ledger) operator() crashOperator { return crashOperator{newVisitor(l.victim.admin)} }
+func (l *ledger) operator() crashOperator {
+	return crashOperator{newVisitor(l.victim.admin), l.party.uri()}
+}
 
 // found registers the people and clients that the load begins with.
 func (l *ledger) found(ctx context.Context) {
@@ -151,6 +156,11 @@ func (l *ledger) load(ctx context.Context, round int, started func()) {
 			}
 		})
 	}
+	workers.Go(func() {
+		for ctx.Err() == nil && l.machine(ctx) {
+			time.Sleep(time.Millisecond) // it would leave the others no time
+		}
+	})
 	workers.Go(func() {
 		op := l.operator()
 		for n := 0; ctx.Err() == nil; n++ {
@@ -243,7 +253,7 @@ func (l *ledger) redeem(ctx context.Context, f *family) bool {
 		return false
 	}
 	f.tokens = []string{got.Refresh}
-	l.add(func() { l.access = append(l.access, got.Access) })
+	l.keep(got.Access, f.client, f)
 	return true
 }
 
@@ -259,24 +269,30 @@ func (l *ledger) refresh(ctx context.Context, f *family) bool {
 		return false
 	}
 	f.succeed(got.Refresh)
+	l.keep(got.Access, f.client, f)
 	return true
 }
 
 var requestField = regexp.MustCompile(`name="request" value="([^"]*)"`)
 
-// part ends some families: by a replayed code, a stolen token, or a sign-out.
+// part ends some families: by a replayed code, a stolen token, a revocation, a
+// sign-out, or by the operator.
 func (l *ledger) part(ctx context.Context, f *family) bool {
 	var err error
 	var got tokenReply
-	switch way := rand.IntN(8); {
+	switch way := rand.IntN(10); {
 	case way == 0:
 		f.ending = true
 		got, err = f.client.redeem(ctx, f.code)
 	case way == 1 && len(f.tokens) > 2:
 		f.ending = true
 		got, err = f.client.refresh(ctx, f.tokens[0])
-	case way == 2:
+	case way == 2 || way == 3:
 		return l.leave(ctx, f)
+	case way == 4:
+		return l.expel(ctx, f)
+	case way == 5:
+		return l.revoke(ctx, f)
 	default:
 		return true
 	}
@@ -310,6 +326,35 @@ func (l *ledger) leave(ctx context.Context, f *family) bool {
 	}
 	f.ending, f.session.leaving = false, false
 	f.ended, f.session.over = true, true
+	return true
+}
+
+// expel has the operator end the session.
+func (l *ledger) expel(ctx context.Context, f *family) bool {
+	f.ending, f.session.leaving = true, true
+	status, err := l.operator().do(ctx, http.MethodDelete, "/users/"+f.session.login+"/sessions/"+f.session.sid, nil, nil)
+	if !l.known("ending a session", err) {
+		return false
+	}
+	if status != http.StatusNoContent {
+		l.broken("ending a session: %d", status)
+	}
+	f.ending, f.session.leaving = false, false
+	f.ended, f.session.over = true, true
+	return true
+}
+
+// revoke ends the grant by one of its tokens.
+func (l *ledger) revoke(ctx context.Context, f *family) bool {
+	f.ending = true
+	got, err := f.client.post(ctx, "/revoke", f.current())
+	if !l.known("revoking a grant", err) {
+		return false
+	}
+	if got.status != http.StatusOK {
+		l.broken("revoking a grant: %s", got)
+	}
+	f.ending, f.ended = false, true
 	return true
 }
 

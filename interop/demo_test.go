@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,8 +22,37 @@ import (
 // demoHouse is `signet demo`, running, as it described itself.
 type demoHouse struct {
 	orders, invoices, issuer string
-	printed                  string
+	printed                  string // what it says at its start
 	temp                     string
+	later                    terminal
+}
+
+// terminal keeps what is printed while the demo runs.
+type terminal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (t *terminal) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(b)
+}
+
+// wantPrinted waits until the demo has said so in its terminal.
+func (d *demoHouse) wantPrinted(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		d.later.mu.Lock()
+		got := d.later.text.String()
+		d.later.mu.Unlock()
+		if strings.Contains(got, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the demo has not printed %q but:\n%s", want, got)
+		}
+	}
 }
 
 // runDemo runs the command itself, until the test ends.
@@ -61,8 +91,10 @@ func runDemo(t *testing.T) *demoHouse {
 			*map[string]*string{"Orders": &d.orders, "Invoices": &d.invoices, "Issuer": &d.issuer}[m[1]] = m[2]
 		}
 	}
-	go func() { // the rest is read so that nothing blocks
-		_, _ = io.Copy(io.Discard, out)
+	go func() { // until the demo has ended
+		for lines.Scan() { // it has read ahead
+			_, _ = d.later.Write([]byte(lines.Text() + "\n"))
+		}
 	}()
 	return d
 }
@@ -92,14 +124,26 @@ func TestTheDemoSignsInOnceForBothServices(t *testing.T) {
 			c.wantAt(d.invoices)
 			c.wantText("Alice")
 
-			// Signing out at one ends the session at the issuer for both.
+			// Back at the first, signing out ends the session at the issuer for both,
+			// and the page says how soon the other refused the very same token.
+			c.visit(d.orders + "/")
 			c.click("#signout")
-			c.wantAt(d.invoices)
+			c.wantAt(d.orders)
+			c.wantText("accepted, for the")
+			c.wantText("refused: the token has been revoked")
+			took := regexp.MustCompile(`([\d.]+) (µs|ms) later, Invoices refused your token`).FindStringSubmatch(c.text())
+			if took == nil {
+				t.Fatalf("the page does not say within how many milliseconds:\n%s", c.text())
+			}
+			t.Logf("refused %s %s after the end of the session", took[1], took[2])
+			d.wantPrinted(t, "refused: the token has been revoked")
+			c.visit(d.invoices + "/")
+			c.wantText("was ended at the issuer")
 			c.click("#signin")
 			c.wantAt(d.issuer + "/signin")
 
 			// Back shows no page of a person who has left.
-			c.do(chromedp.NavigateBack())
+			c.goes(chromedp.NavigateBack())
 			if strings.Contains(c.text(), "Hello, ") {
 				t.Errorf("back shows %s:\n%s", c.location(), c.text())
 			}

@@ -62,9 +62,19 @@ func TestTheReadmeLeadsToAVerifiedToken(t *testing.T) {
 	startService(t, here.Replace(find(t, "verify.New(")))
 	waitFor(t, "http://"+serviceAt)
 
-	out := shell(t, "SECRET="+secret+"\n"+here.Replace(find(t, "$SECRET")))
-	if out != "orders for shop\n" {
+	get := "SECRET=" + secret + "\n" + here.Replace(find(t, "TOKEN=$("))
+	if out := shell(t, get); out != "orders for shop\n" {
 		t.Errorf("the service answered %q", out)
+	}
+	revoke := here.Replace(find(t, "-d token=$TOKEN"))
+	first, ask, found := strings.Cut(revoke, "\n")
+	if !found {
+		t.Fatalf("not two commands: %s", revoke)
+	}
+	// A person takes a second to ask again; a script may be there too soon.
+	out := shell(t, get+first+"\nsleep 1\n"+ask)
+	if !strings.HasPrefix(out, "orders for shop\nHTTP/1.1 401 ") || !strings.Contains(out, "the token has been revoked") {
+		t.Errorf("after revocation the service answered %q", out)
 	}
 }
 

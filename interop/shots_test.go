@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,8 +173,11 @@ func TestEveryPageHasItsPicture(t *testing.T) {
 	a.click("#consent-accept")
 	a.visit(is.url + "/")
 	a.shoot("home", "The front door of somebody who is signed in.")
+	is.otherBrowsers(t)
 	a.visit(is.url + "/account")
-	a.shoot("account", "Who I am here, and what I allowed to whom.")
+	a.shoot("account", "Who I am here, where I am signed in, and what I allowed to whom.")
+	a.do(chromedp.Evaluate[chromedp.Void](`document.querySelector(".ledger").scrollIntoView()`))
+	a.shoot("account-sessions", "The same, at its list of sessions.")
 	a.visit(is.url + "/account/password")
 	a.shoot("password", "Changing the password.")
 	a.changePassword(password, "alice@example.com")
@@ -198,4 +202,33 @@ func TestEveryPageHasItsPicture(t *testing.T) {
 	a.click("#ask")
 	a.shoot("demo-answer", "One service asked the other, in her name.")
 	a.index()
+}
+
+// otherBrowsers signs alice in at a phone and at a desktop.
+func (is *issuer) otherBrowsers(t *testing.T) {
+	t.Helper()
+	for _, agent := range []string{
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0",
+	} {
+		browser := is.httpClient(t, true)
+		browser.Transport = asBrowser{browser.Transport, agent}
+		m := journeyField.FindStringSubmatch(fetch(t, browser, http.MethodGet, is.url+"/signin", nil))
+		if m == nil {
+			t.Fatal("no sign-in page")
+		}
+		fetch(t, browser, http.MethodPost, is.url+"/signin", url.Values{"journey": {m[1]}, "login": {"alice"}, "password": {password}})
+	}
+}
+
+// asBrowser sends requests in the name of another browser.
+type asBrowser struct {
+	http.RoundTripper
+	agent string
+}
+
+func (b asBrowser) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", b.agent)
+	return b.RoundTripper.RoundTrip(r)
 }

@@ -15,8 +15,9 @@
 //
 // It never decides that something should end. What has ended is gone from the
 // store, or of another epoch, in the Commit that says so: whoever holds a cookie,
-// code or refresh token of it finds nothing. Ending what has ended is no error
-// and leaves no record.
+// code or refresh token of it finds nothing. Ending a grant, session, consent or
+// token that has ended is no error and leaves no second record; what ends by
+// changing a user, a client or a key leaves one each time.
 package ended
 
 import (

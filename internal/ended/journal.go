@@ -84,11 +84,14 @@ func (e Ending) op() (store.Op, error) {
 // when take has had all there is. take is never called twice at once. A record
 // that can't be read is logged, and handed over with nothing but its Position.
 func Follow(ctx context.Context, s store.Store, take func([]Ending), log *slog.Logger) (*store.Tail, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return store.OpenTail(ctx, s, journal, func(records []store.Record) {
 		endings := make([]Ending, len(records))
 		for i, r := range records {
 			if err := json.Unmarshal(r.Value, &endings[i]); err != nil {
-				log.Error("an ending can't be read", slog.String("key", r.Key), slog.Any("error", err))
+				log.ErrorContext(ctx, "an ending can't be read", slog.String("key", r.Key), slog.Any("error", err))
 				endings[i] = Ending{}
 			}
 			endings[i].Position, endings[i].Expires = r.Version, r.Expires

@@ -9,6 +9,7 @@
 package visitor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func (d Door) Admit(w http.ResponseWriter, r *http.Request, address string, who 
 			return err
 		}
 	}
-	if err := d.makeRoom(ctx, s); err != nil {
+	if err := d.makeRoom(ctx, s.Subject); err != nil {
 		return err
 	}
 	d.Cookies.Set(w, cookie.Session, handle.Cookie())
@@ -126,23 +127,26 @@ func (d Door) write(ctx context.Context, s session.Session, u user.User, also ..
 
 // makeRoom ends the oldest sessions of a person who has more than the policy
 // allows. Each sign-in does it after its own Commit, so of any number at once the
-// last one sees them all.
-func (d Door) makeRoom(ctx context.Context, newest session.Session) error {
+// last one sees them all; and all agree on which are the oldest, so they do not end
+// one another.
+func (d Door) makeRoom(ctx context.Context, subject string) error {
 	if d.Sessions.Most == 0 {
 		return nil
 	}
-	recs, err := d.Store.List(ctx, session.Prefix(newest.Subject), "", store.MaxList)
+	recs, err := d.Store.List(ctx, session.Prefix(subject), "", store.MaxList)
 	if err != nil {
 		return fmt.Errorf("counting sessions: %w", err)
 	}
-	var others []session.Session
+	var all []session.Session
 	for _, r := range recs {
-		if s, err := session.Decode(r); err == nil && s.ID != newest.ID {
-			others = append(others, s)
+		if s, err := session.Decode(r); err == nil {
+			all = append(all, s)
 		}
 	}
-	slices.SortFunc(others, func(a, b session.Session) int { return b.AuthTime.Compare(a.AuthTime) })
-	for _, s := range others[min(len(others), d.Sessions.Most-1):] {
+	slices.SortFunc(all, func(a, b session.Session) int {
+		return cmp.Or(b.AuthTime.Compare(a.AuthTime), cmp.Compare(b.Version, a.Version))
+	})
+	for _, s := range all[min(len(all), d.Sessions.Most):] {
 		if err := d.Ended.Session(ctx, s.Subject, s.ID, ended.ByTooManySessions); err != nil {
 			return err
 		}

@@ -131,6 +131,10 @@ func tokenRequest(r *http.Request, form url.Values) *http.Request {
 func (h *Handler) narrow(u *unit, form url.Values) (err error) {
 	scopes, resources := strings.Fields(form.Get("scope")), form["resource"]
 	if u.grant.ID == "" { // client credentials: the client itself
+		// fosite asks for it as late as in the answer; who is refused takes no slot.
+		if !u.client.May(client.GrantCredentials) {
+			return refuse(refusal.GrantNotRegistered, "this client is not registered for %s", client.GrantCredentials)
+		}
 		if u.scopes, err = u.client.OwnScopes(scopes); err != nil {
 			return err
 		}
