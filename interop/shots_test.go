@@ -201,6 +201,8 @@ func TestEveryPageHasItsPicture(t *testing.T) {
 	a.shoot("demo-signedin", "The service knows who came, and says how.")
 	a.click("#ask")
 	a.shoot("demo-answer", "One service asked the other, in her name.")
+	a.click("#signout")
+	a.shoot("demo-signedout", "Signed out, and how soon the other service refused the very same token.")
 	a.index()
 }
 
