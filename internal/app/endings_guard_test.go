@@ -11,6 +11,7 @@ import (
 	"github.com/signet-id/signet/internal/app"
 	"github.com/signet-id/signet/internal/config"
 	"github.com/signet-id/signet/internal/ended"
+	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/user"
 )
 
@@ -82,4 +83,54 @@ func TestOneSignInTooManyEndsTheOldestSession(t *testing.T) {
 			t.Errorf("alice has %d sessions, want 2; bob %v", n, h.sessions(h.bob))
 		}
 	})
+}
+
+// RFC 6749 §4.1.2. The client is in the session already, so a redemption changes
+// nothing there that the loser of the race could trip over; and the winner's grant
+// is gone when the loser commits.
+func TestASpentCodeBeginsNothingInASessionThatKnowsItsClient(t *testing.T) {
+	h, next := interruptible(t)
+	b := h.browser()
+	h.token("orders", redeem(b.code("alice", "orders")))
+	code := b.get(authorize(asks("orders"))).location(t).Query().Get("code")
+	var winner tokens
+	next(func() {
+		winner = h.token("orders", redeem(code))
+		h.token("orders", redeem(code)) // a replay, which ends what the winner got
+	})
+	loser := h.token("orders", redeem(code))
+	if winner.Status != http.StatusOK || loser.Error != "invalid_grant" || len(h.grants()) != 1 {
+		t.Errorf("the winner got %+v, the loser %+v; %d grants, want that of before", winner, loser, len(h.grants()))
+	}
+}
+
+// RFC 6749 §5.2. It would get no slot for another token, but these need none.
+func TestADisabledClientAsksNothingAboutTokens(t *testing.T) {
+	h := open(t)
+	h.gate()
+	got := h.token("orders", redeem(h.browser().code("alice", "orders")))
+	h.setClient("gate", false)
+	if res, told := h.about("/introspect", "gate", got.AccessToken); res.StatusCode != http.StatusUnauthorized || told["error"] != "invalid_client" {
+		t.Errorf("introspecting: %d %v", res.StatusCode, told)
+	}
+	robots := h.machine().AccessToken
+	h.setClient("robot", false)
+	if res, told := h.about("/revoke", "robot", robots); res.StatusCode != http.StatusUnauthorized || told["error"] != "invalid_client" {
+		t.Errorf("revoking: %d %v", res.StatusCode, told)
+	}
+}
+
+// OpenID Connect Core §5.3.3. The journal forgets, and a grant may have left by
+// itself: without one there is nobody to tell of.
+func TestUserinfoRefusesATokenWithoutAGrant(t *testing.T) {
+	h := open(t)
+	got := h.token("orders", redeem(h.browser().code("alice", "orders")))
+	for _, r := range h.grants() {
+		if _, err := h.Store().Commit(t.Context(), store.Delete(r.Key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if res := h.userinfo(got.AccessToken); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("userinfo answered %d %s", res.StatusCode, res.body)
+	}
 }
