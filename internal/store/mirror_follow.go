@@ -37,7 +37,11 @@ func (m *Mirror[T]) follow(life context.Context, w Watch) error {
 			if !ok {
 				return w.Err()
 			}
-			m.apply(m.interpret(e), e.Version)
+			reached := e.Version
+			if e.More {
+				reached = 0 // the copy holds a part of the Commit, and nobody may take it for the whole
+			}
+			m.apply(m.interpret(e), reached)
 		case <-m.reload:
 			if err := m.load(life, w); err != nil {
 				return err

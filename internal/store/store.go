@@ -81,6 +81,9 @@ type Event struct {
 	Version Version
 	Expires time.Time
 	Deleted bool
+	// More says that another change of the same Commit follows: what the Commit made
+	// true is true only after the last one.
+	More bool
 }
 
 // Store is what every engine gives. All methods are safe for concurrent use,

@@ -111,11 +111,19 @@ func (w *watcher) take(batch []*request) bool {
 		if r.err != nil {
 			continue
 		}
+		var held *change // until it is known whether another one follows
 		for i := range r.changes {
 			c := &r.changes[i]
-			if !c.keep && strings.HasPrefix(c.key, w.prefix) && !w.send(c.event(r.version)) {
+			if c.keep || !strings.HasPrefix(c.key, w.prefix) {
+				continue
+			}
+			if held != nil && !w.send(held.event(r.version, true)) {
 				return false
 			}
+			held = c
+		}
+		if held != nil && !w.send(held.event(r.version, false)) {
+			return false
 		}
 	}
 	return true
@@ -123,11 +131,11 @@ func (w *watcher) take(batch []*request) bool {
 
 // event describes c to one watcher, with a copy of the value that nobody else
 // holds.
-func (c *change) event(v store.Version) store.Event {
+func (c *change) event(v store.Version, more bool) store.Event {
 	if c.raw == nil {
-		return store.Event{Key: c.key, Version: v, Deleted: true}
+		return store.Event{Key: c.key, Version: v, Deleted: true, More: more}
 	}
-	return store.Event{Key: c.key, Value: bytes.Clone(valueOf(c.raw)), Version: v, Expires: toTime(expiresOf(c.raw))}
+	return store.Event{Key: c.key, Value: bytes.Clone(valueOf(c.raw)), Version: v, Expires: toTime(expiresOf(c.raw)), More: more}
 }
 
 // gap cuts every watcher off: the writer no longer knows what was committed.

@@ -24,6 +24,17 @@ func watchPromises() []promise {
 		}},
 		{"when Watch has returned no later change is missed", proveWatchMissesNothing},
 		{"events arrive in the order of versions and those of one Commit are neighbours", proveWatchOrder},
+		{"all events of a Commit but the last say that more follow", func(t *testing.T, s store.Store) {
+			commit(t, s, store.Put("p/gone", nil))
+			w := watch(t, s, "p/")
+			commit(t, s, store.Put("p/a", nil), store.Put("other", nil), store.Delete("p/gone"), store.Put("p/b", nil), store.Unchanged("p/c", 0))
+			commit(t, s, store.Put("p/z", nil), store.Put("q", nil))
+			for i, want := range []bool{true, true, false, false} {
+				if e := next(t, w); e.More != want {
+					t.Errorf("event %d, %q: more follow: %t, want %t", i, e.Key, e.More, want)
+				}
+			}
+		}},
 		{"every watcher gets every event with a value of its own", func(t *testing.T, s store.Store) {
 			one, two := watch(t, s, "p/"), watch(t, s, "")
 			commit(t, s, store.Put("p/a", []byte("value")))
