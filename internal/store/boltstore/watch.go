@@ -7,11 +7,8 @@ import (
 	"sync"
 
 	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/store/watching"
 )
-
-// watchQueue is how many events a watcher may lag behind before it is cut off.
-// It bounds memory: the writer never waits for a watcher.
-const watchQueue = 1024
 
 // watchers are the running subscriptions. The writer hands each durable
 // transaction to dispatch, in version order.
@@ -21,56 +18,15 @@ type watchers struct {
 	closed bool
 }
 
-// watcher is one subscription. mu orders the writer's sends, the end of ctx
-// and Close: whoever ends it first decides its error.
+// watcher is one subscription.
 type watcher struct {
+	*watching.Queue
 	prefix string
-	events chan store.Event
 	leave  func() bool // stops waiting for ctx
-
-	mu    sync.Mutex
-	ended bool
-	err   error
-}
-
-// Events implements store.Watch.
-func (w *watcher) Events() <-chan store.Event { return w.events }
-
-// Err implements store.Watch.
-func (w *watcher) Err() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err
-}
-
-// end closes the channel, once; what is queued can still be read.
-func (w *watcher) end(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ended {
-		return
-	}
-	w.ended, w.err = true, err
-	close(w.events)
-}
-
-// send queues e, and reports false when the watcher has ended or is full.
-func (w *watcher) send(e store.Event) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ended {
-		return false
-	}
-	select {
-	case w.events <- e:
-		return true
-	default:
-		return false
-	}
 }
 
 func (s *watchers) add(ctx context.Context, prefix string) (*watcher, error) {
-	w := &watcher{prefix: prefix, events: make(chan store.Event, watchQueue)}
+	w := &watcher{Queue: watching.New(), prefix: prefix}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -81,7 +37,7 @@ func (s *watchers) add(ctx context.Context, prefix string) (*watcher, error) {
 		s.mu.Lock()
 		delete(s.all, w)
 		s.mu.Unlock()
-		w.end(ctx.Err())
+		w.End(ctx.Err())
 	})
 	return w, nil
 }
@@ -117,12 +73,12 @@ func (w *watcher) take(batch []*request) bool {
 			if c.keep || !strings.HasPrefix(c.key, w.prefix) {
 				continue
 			}
-			if held != nil && !w.send(held.event(r.version, true)) {
+			if held != nil && !w.Send(held.event(r.version, true)) {
 				return false
 			}
 			held = c
 		}
-		if held != nil && !w.send(held.event(r.version, false)) {
+		if held != nil && !w.Send(held.event(r.version, false)) {
 			return false
 		}
 	}
@@ -160,5 +116,5 @@ func (s *watchers) close() {
 func (s *watchers) drop(w *watcher, err error) {
 	delete(s.all, w)
 	w.leave()
-	w.end(err)
+	w.End(err)
 }
