@@ -134,3 +134,20 @@ func TestUserinfoRefusesATokenWithoutAGrant(t *testing.T) {
 		t.Errorf("userinfo answered %d %s", res.StatusCode, res.body)
 	}
 }
+
+// A grant that ends with its session is worth nothing after it, and weighs on the
+// store until it leaves; but while a token of it may live, an ending must find it.
+func TestAGrantIsKeptNoLongerThanItsSessionCanLast(t *testing.T) {
+	h := open(t, func(cfg *config.Config, _ *app.Options) {
+		cfg.Sessions.Idle, cfg.Sessions.Absolute = time.Hour, 2*time.Hour
+	})
+	began := time.Now()
+	h.token("orders", redeem(h.browser().code("alice", "orders")))
+	recs, err := h.Store().List(t.Context(), "grant/", "", 10)
+	if err != nil || len(recs) != 1 {
+		t.Fatalf("%d grants, %v", len(recs), err)
+	}
+	if over := began.Add(2*time.Hour + time.Minute); recs[0].Expires.After(over) || recs[0].Expires.Before(began.Add(time.Hour)) {
+		t.Errorf("the grant expires %s after it began", recs[0].Expires.Sub(began))
+	}
+}

@@ -64,13 +64,24 @@ func (h *Handler) redeem(ctx context.Context, u *unit) error {
 	return h.commit(ctx, u, grant.Spend(u.code, u.grant.Ref, u.now), put)
 }
 
-// grantExpiry is when the record may leave: with its refresh token, or, without
-// one, once no access token of it is alive.
+// grantExpiry is when the record may leave: with its refresh token, with the
+// session that it ends with, or, without either, once no access token of it is
+// alive. It is never earlier: an ending must find the slots of those.
 func (h *Handler) grantExpiry(u *unit) time.Time {
-	if u.grant.Refresh == client.RefreshNone {
-		return u.now.Add(h.Mint.AccessLifetime + time.Minute)
+	until := u.now.Add(h.Refresh.Lifetime)
+	switch u.grant.Refresh {
+	case client.RefreshNone:
+		until = u.now
+	case client.RefreshSession:
+		if over := u.session.AuthTime.Add(h.Door.Sessions.Absolute); over.Before(until) {
+			until = over
+		}
+	case client.RefreshOffline:
 	}
-	return u.now.Add(h.Refresh.Lifetime)
+	if alive := u.now.Add(h.Mint.AccessLifetime + time.Minute); alive.After(until) {
+		until = alive
+	}
+	return until
 }
 
 // rotate writes the next generation. Of any number of concurrent refreshes with
