@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveUntilKilled(dir))
 		os.Exit(1)
 	}
+	if text := os.Getenv(envNode); text != "" {
+		fmt.Fprintln(os.Stderr, serveNode(text))
+		os.Exit(1)
+	}
 	flag.Parse()
 	os.Exit(m.Run())
 }
@@ -62,6 +66,11 @@ func serveUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
+	return announce(ctx, a)
+}
+
+// announce serves, and says where on standard output.
+func announce(ctx context.Context, a *app.App) error {
 	address, err := a.Listen(ctx)
 	if err != nil {
 		return err
@@ -74,6 +83,7 @@ func serveUntilKilled(dir string) error {
 // victim is the server in its own process, and the way to it.
 type victim struct {
 	dir     string
+	role    string          // the variable that tells the process what it is
 	http    *http.Transport // to wherever it listens now
 	admin   *http.Transport // to its socket
 	address atomic.Pointer[string]
@@ -86,7 +96,7 @@ type victim struct {
 
 func newVictim(t *testing.T, dir string) *victim {
 	t.Helper()
-	v := &victim{dir: dir}
+	v := &victim{dir: dir, role: envCrash + "=" + dir}
 	var d net.Dialer
 	v.http = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -135,7 +145,7 @@ func (v *victim) awaitAdmin(t *testing.T) {
 func (v *victim) run(t *testing.T) {
 	t.Helper()
 	v.process = exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0]) //nolint:gosec // this very binary
-	v.process.Env = append(os.Environ(), envCrash+"="+v.dir)
+	v.process.Env = append(os.Environ(), v.role)
 	v.said = new(bytes.Buffer)
 	v.process.Stderr = v.said
 	out, err := v.process.StdoutPipe()

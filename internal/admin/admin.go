@@ -24,8 +24,8 @@ import (
 	"github.com/signet-id/signet/keys"
 )
 
-// Operator does what operators do. All fields are required; it is safe for
-// concurrent use.
+// Operator does what operators do. All fields but Stopping are required; it is safe
+// for concurrent use.
 type Operator struct {
 	Store     store.Store
 	Clients   *client.Directory
@@ -37,6 +37,8 @@ type Operator struct {
 	Ended    *ended.Endings
 	Refusals *refusal.Log
 	Outbox   *outbox.Delivery
+	// Stopping is closed when the server begins to stop: streams end then.
+	Stopping <-chan struct{}
 }
 
 func invalid(field, format string, args ...any) error {

@@ -29,7 +29,6 @@ import (
 	"github.com/signet-id/signet/internal/endpoint/adminapi"
 	"github.com/signet-id/signet/internal/httpd"
 	"github.com/signet-id/signet/internal/ident"
-	"github.com/signet-id/signet/internal/lease"
 	"github.com/signet-id/signet/internal/outbox"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/refusal"
@@ -38,7 +37,6 @@ import (
 	"github.com/signet-id/signet/internal/session"
 	"github.com/signet-id/signet/internal/status"
 	"github.com/signet-id/signet/internal/store"
-	"github.com/signet-id/signet/internal/store/boltstore"
 	"github.com/signet-id/signet/internal/telemetry"
 	"github.com/signet-id/signet/internal/token"
 	"github.com/signet-id/signet/internal/user"
@@ -53,6 +51,9 @@ type Options struct {
 	Personas []pages.Persona
 	// NoSync leaves the fsync out, for tests of something else.
 	NoSync bool
+	// AwaitEngine tries an engine of the network again until it can be opened, and
+	// serves /readyz meanwhile.
+	AwaitEngine bool
 	// Wrap, if set, puts something between the rooms and the engine: a test that
 	// counts round trips, or one that fails them.
 	Wrap func(store.Store) store.Store
@@ -159,24 +160,6 @@ func (a *App) fetcher(concurrent int) *remote.Fetcher {
 	})
 }
 
-func (a *App) openStore(ctx context.Context, o Options) error {
-	engine, err := boltstore.Open(a.config.StorePath(), boltstore.Options{Logger: a.log, NoSync: o.NoSync})
-	if err != nil {
-		return err
-	}
-	a.store = engine
-	if o.Wrap != nil {
-		a.store = o.Wrap(engine)
-	}
-	a.close = append(a.close, engine.Close)
-	a.Telemetry.Health().Add("store", func(ctx context.Context) error {
-		_, err := engine.Get(ctx, "health")
-		return err
-	})
-	// The file is locked, so nobody else is alive who could hold a lease.
-	return lease.Void(ctx, engine)
-}
-
 func (a *App) openRings(ctx context.Context) error {
 	kek, err := a.encryptionKey(ctx)
 	if err != nil {
@@ -232,6 +215,7 @@ func (a *App) compose(o Options) error {
 	if a.server, err = a.newServer(look); err != nil {
 		return err
 	}
+	a.Operator.Stopping = a.server.Stopping()
 	return a.mount(rooms{
 		base: issuer.Path, look: look, cookies: cookie.Jar{Secure: issuer.Scheme == "https"},
 		sessions:  session.Policy{Idle: cfg.Sessions.Idle, Absolute: cfg.Sessions.Absolute, Most: cfg.Sessions.Limit},

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/signet-id/signet/internal/config"
 	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/seal"
@@ -20,9 +21,22 @@ import (
 // keyCommandTimeout bounds how long a command may take to print the key.
 const keyCommandTimeout = 30 * time.Second
 
-// encryptionKey finds the key-encryption key where the configuration says.
-func (a *App) encryptionKey(ctx context.Context) ([]byte, error) {
-	from := a.config.Keys
+// EncryptionKey finds the key-encryption key where cfg says, and makes none.
+func EncryptionKey(ctx context.Context, cfg config.Config) ([]byte, error) {
+	key, err := namedKey(ctx, cfg.Keys)
+	if key != nil || err != nil {
+		return key, err
+	}
+	text, err := os.ReadFile(cfg.KeyFilePath())
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "the key file %s can't be read", cfg.KeyFilePath())
+	}
+	return seal.ParseKey(text)
+}
+
+// namedKey is the key-encryption key of the source that is configured, nil when
+// none is.
+func namedKey(ctx context.Context, from config.KeyRing) ([]byte, error) {
 	switch {
 	case !from.EncryptionKey.Absent():
 		return seal.ParseKey([]byte(from.EncryptionKey.Reveal()))
@@ -42,12 +56,22 @@ func (a *App) encryptionKey(ctx context.Context) ([]byte, error) {
 		}
 		return seal.ParseKey(text)
 	}
+	return nil, nil
+}
+
+// encryptionKey is the key of this server: where none is named, in a file next to
+// the store, which is made when there is none.
+func (a *App) encryptionKey(ctx context.Context) ([]byte, error) {
+	named, err := namedKey(ctx, a.config.Keys)
+	if named != nil || err != nil {
+		return named, err
+	}
 	path := a.config.KeyFilePath()
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		// A new key would open nothing, and would stand where the lost one belongs.
 		if sealed, err := seal.Sealed(ctx, a.store); err != nil || sealed {
 			return nil, fault.Wrap(fault.Invalid, err,
-				"the store %s is sealed, and the key file %s is missing; restore it from its backup. Nothing was changed", a.config.StorePath(), path)
+				"the store %s is sealed, and the key file %s is missing; restore it from its backup. Nothing was changed", a.config.Engine().Name(), path)
 		}
 	}
 	key, made, err := seal.LoadOrMakeKey(path)
@@ -64,7 +88,7 @@ func (a *App) explainKey(err error) error {
 	if errors.Is(err, seal.ErrWrongKey) || errors.Is(err, keys.ErrSealed) {
 		return fault.Wrap(fault.Invalid, err,
 			"the store %s was sealed under another key-encryption key; restore that key (by default it is in %s). Nothing was changed",
-			a.config.StorePath(), a.config.KeyFilePath())
+			a.config.Engine().Name(), a.config.KeyFilePath())
 	}
 	return err
 }

@@ -65,9 +65,7 @@ func (a *App) RunRings(ctx context.Context) error {
 // serveAdmin answers the command line over a socket that only this user can open.
 func (a *App) serveAdmin(ctx context.Context) (err error) {
 	path := a.config.SocketPath()
-	// The store's file lock is ours by now: a socket that is still there was left
-	// by a server that was killed.
-	if err := removeSocket(path); err != nil {
+	if err := a.claimSocket(ctx, path); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "the socket %s can't be replaced", path).On("admin.socket")
 	}
 	listener, err := listenPrivately(ctx, path)

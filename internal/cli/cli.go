@@ -5,6 +5,7 @@
 //	client, user, session,
 //	keys, audit, outbox ─────HTTP──▶ the running server's socket
 //	                      └────────▶ app's own handler, when no server runs
+//	store ──────────────────────────▶ the engine, or the server that holds it
 //	config, version ────────────────▶ nothing is opened
 //
 // The operator's commands have one code path: they speak to the admin API, and
@@ -109,7 +110,7 @@ func (p *program) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON, for programs")
 	root.AddCommand(
 		p.serveCommand(), p.demoCommand(), p.devCommand(),
-		p.clientCommand(), p.userCommand(), p.sessionCommand(), p.keysCommand(), p.auditCommand(), p.outboxCommand(),
+		p.clientCommand(), p.userCommand(), p.sessionCommand(), p.keysCommand(), p.auditCommand(), p.outboxCommand(), p.storeCommand(),
 		p.explainCommand(), p.configCommand(),
 		p.versionCommand(),
 	)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,10 @@ func (p *program) serveCommand() *cobra.Command {
 			if err := cfg.Check(); err != nil {
 				return err
 			}
-			issuer, err := app.New(ctx, cfg, app.Options{Version: p.Version, Log: p.Stderr})
+			issuer, err := app.New(ctx, cfg, app.Options{Version: p.Version, Log: p.Stderr, AwaitEngine: true})
+			if errors.Is(err, context.Canceled) {
+				return nil // it was told to stop while it waited for its store
+			}
 			if err != nil {
 				return err
 			}

@@ -94,8 +94,11 @@ func (p *program) connect(ctx context.Context, cfg config.Config) (*operator, er
 func (p *program) openStore(ctx context.Context, cfg config.Config) (*operator, error) {
 	cfg.HTTP.TLS = config.TLS{} // nothing is served, so the certificate may be absent
 	cfg.Log.Level, cfg.Log.Format = slog.LevelWarn, "text"
-	_, err := os.Stat(cfg.StorePath())
-	absent := errors.Is(err, fs.ErrNotExist)
+	absent := false
+	if !cfg.Engine().Shared() {
+		_, err := os.Stat(cfg.StorePath())
+		absent = errors.Is(err, fs.ErrNotExist)
+	}
 	issuer, err := app.New(ctx, cfg, app.Options{Version: p.Version, Log: p.Stderr})
 	if fault.KindOf(err) == fault.Unavailable {
 		return nil, withHint(err, "no server answers at %s, so the store itself was opened; if a server uses it, name that server's configuration with --config", cfg.SocketPath())

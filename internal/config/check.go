@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 )
 
@@ -15,7 +14,11 @@ import (
 // that a file can be judged on another machine than the one it is for.
 func (c Config) Check() error {
 	var out []Problem
-	for _, p := range []Problem{c.checkCertificate(), c.checkKeyFile(), c.checkKeyCommand(), c.checkStore()} {
+	for _, p := range []Problem{
+		c.checkCertificate(), checkSecretFile("keys.encryption_key_file", c.Keys.EncryptionKeyFile, "(umask 077; openssl rand -base64 32 > %s)"),
+		c.checkKeyCommand(), c.checkStore(),
+		checkSecretFile("store_password_file", c.StorePasswordFile, "(umask 077; cat > %s)"),
+	} {
 		if p.Text != "" {
 			out = append(out, p)
 		}
@@ -33,21 +36,20 @@ func (c Config) checkCertificate() Problem {
 	return Problem{}
 }
 
-// checkKeyFile wants the key closed to strangers: whoever reads it opens
+// checkSecretFile wants a secret closed to strangers: whoever reads the key opens
 // everything that is sealed in the store. The group may read it, because that is
 // how a container platform mounts a secret for a server that is not root.
-func (c Config) checkKeyFile() Problem {
-	path := c.Keys.EncryptionKeyFile
+func checkSecretFile(key, path, how string) Problem {
 	if path == "" {
 		return Problem{}
 	}
-	p := Problem{Key: "keys.encryption_key_file"}
+	p := Problem{Key: key}
 	const strangers fs.FileMode = 0o027
 	switch stat, err := os.Stat(path); {
 	case err != nil:
-		p.Text, p.Fix = "cannot be read: "+err.Error(), "make it with: (umask 077; openssl rand -base64 32 > "+path+")"
+		p.Text, p.Fix = "cannot be read: "+err.Error(), "make it with: "+fmt.Sprintf(how, path)
 	case !stat.Mode().IsRegular():
-		p.Text, p.Fix = path+" is not a file", "name the file that holds the key"
+		p.Text, p.Fix = path+" is not a file", "name the file that holds the secret"
 	case runtime.GOOS != "windows" && stat.Mode().Perm()&strangers != 0:
 		p.Text, p.Fix = fmt.Sprintf("%s is open to others (mode %04o)", path, stat.Mode().Perm()), "chmod 600 "+path
 	}
@@ -64,9 +66,14 @@ func (c Config) checkKeyCommand() Problem {
 	return Problem{}
 }
 
+// checkStore looks for the folder of a bolt store. Another engine is asked when the
+// server starts, and waited for.
 func (c Config) checkStore() Problem {
-	dir := filepath.Dir(c.StorePath())
+	dir := c.Engine().Folder()
 	p := Problem{Key: "store"}
+	if c.Engine().Shared() {
+		return Problem{}
+	}
 	switch stat, err := os.Stat(dir); {
 	case err != nil:
 		p.Text, p.Fix = "its folder cannot be used: "+err.Error(), "make it with: mkdir -m 700 "+dir

@@ -21,7 +21,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/signet-id/signet/internal/secret"
@@ -30,9 +29,13 @@ import (
 // Config is the whole configuration. A Config from Load or Parse is valid; one
 // made by hand starts from Default and is checked with Validate.
 type Config struct {
-	Issuer    string
-	Name      string
-	Store     string
+	Issuer string
+	Name   string
+	Store  string
+	// The password of the engine, when it is not in Store: at most one is set.
+	StorePassword     secret.Value
+	StorePasswordFile string
+
 	HTTP      HTTP
 	Metrics   Metrics
 	Admin     Admin
@@ -173,27 +176,26 @@ func LoopbackHTTP(c *Config) { c.loopback = true }
 // Loopback reports whether LoopbackHTTP was applied.
 func (c Config) Loopback() bool { return c.loopback }
 
-// StorePath is the file of the bolt store.
-func (c Config) StorePath() string {
-	_, path, _ := strings.Cut(c.Store, ":")
-	return strings.TrimPrefix(path, "//")
-}
+// StorePath is the file of a bolt store, "" with another engine.
+func (c Config) StorePath() string { return c.Engine().Path }
 
-// SocketPath is admin.socket, or signet.sock next to the store.
+// SocketPath is admin.socket, or signet.sock next to a bolt store, or where the
+// server was started.
 func (c Config) SocketPath() string {
 	if c.Admin.Socket != "" {
 		return c.Admin.Socket
 	}
-	return filepath.Join(filepath.Dir(c.StorePath()), "signet.sock")
+	return filepath.Join(c.Engine().Folder(), "signet.sock")
 }
 
 // KeyFilePath is keys.encryption_key_file, or signet.key next to the store,
-// which the server makes when no other source of the key is named.
+// which the server makes when no other source of the key is named. With an engine
+// that nodes share it is named, or there is another source.
 func (c Config) KeyFilePath() string {
 	if c.Keys.EncryptionKeyFile != "" {
 		return c.Keys.EncryptionKeyFile
 	}
-	return filepath.Join(filepath.Dir(c.StorePath()), "signet.key")
+	return filepath.Join(c.Engine().Folder(), "signet.key")
 }
 
 // Validate reports everything wrong with c as Problems, or nil.

@@ -35,9 +35,16 @@ func wrongEncryptionKey(c Config) (text, fix string) {
 
 const oneKeySource = "keep one of keys.encryption_key, keys.encryption_key_file and keys.encryption_key_command"
 
+// wrongKeyFile wants a key that all nodes have where nodes share an engine: one of
+// them would otherwise make its own, and the others open nothing.
 func wrongKeyFile(c Config) (text, fix string) {
-	if c.Keys.EncryptionKeyFile != "" && len(c.Keys.EncryptionKeyCommand) > 0 {
+	named, command := c.Keys.EncryptionKeyFile != "", len(c.Keys.EncryptionKeyCommand) > 0
+	switch e, _ := parseEngine(c.Store); {
+	case named && command:
 		return "the key comes from two places", oneKeySource
+	case e.Shared() && !named && !command && c.Keys.EncryptionKey.Absent():
+		return fmt.Sprintf("is missing: with %s, all nodes share one key, and none makes it", e.Kind),
+			"make it once, with (umask 077; openssl rand -base64 32 > signet.key), give each node a copy, and name the file here"
 	}
 	return "", ""
 }

@@ -154,7 +154,7 @@ func TestWhatElseIsRefused(t *testing.T) {
 		change func(*config.Config)
 	}{
 		"a key without its certificate":    {"http.tls.certificate", func(c *config.Config) { c.HTTP.TLS.Key = "tls.key" }},
-		"another engine":                   {"store", func(c *config.Config) { c.Store = "etcd://10.0.0.1:2379" }},
+		"an engine without a prefix":       {"store", func(c *config.Config) { c.Store = "etcd://10.0.0.1:2379" }},
 		"an unknown engine":                {"store", func(c *config.Config) { c.Store = "mysql://x" }},
 		"a store on another host":          {"store", func(c *config.Config) { c.Store = "bolt://host/signet.db" }},
 		"a store without a file":           {"store", func(c *config.Config) { c.Store = "bolt:" }},

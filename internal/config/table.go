@@ -53,10 +53,25 @@ func identityKeys() []entry {
 			wrong:   wrongName,
 		}, {
 			key:     "store",
-			doc:     "Where the records live. A bolt store is one file that one server opens; a relative path starts at the working directory.",
+			doc:     "Where the records live. A bolt store is one file that one server opens; a relative path starts at the working directory. PostgreSQL is postgres://USER@HOST/DATABASE and etcd is etcd://HOST:PORT,HOST:PORT,HOST:PORT/PREFIX; any number of servers share them. A server that is not on this machine is reached by TLS and must prove its name: sslrootcert=FILE in PostgreSQL's query, ca=FILE in etcd's, name your own authority; sslcert and sslkey, or cert and key, a client's certificate.",
 			example: "bolt:///var/lib/signet/signet.db",
 			field:   func(c *Config) any { return &c.Store },
 			wrong:   wrongStore,
+		}, {
+			key:     "store_password",
+			doc:     "The password of the user that store names. It is read from the environment only.",
+			example: "the password",
+			unset:   "none: the file of store_password_file, or what is in store",
+			envOnly: true,
+			field:   func(c *Config) any { return &c.StorePassword },
+			wrong:   wrongStorePassword,
+		}, {
+			key:     "store_password_file",
+			doc:     "The file that holds the password of the user that store names, readable by the server alone.",
+			example: "/run/secrets/signet-store",
+			unset:   "none: what is in store",
+			field:   func(c *Config) any { return &c.StorePasswordFile },
+			wrong:   wrongStorePasswordFile,
 		},
 	}
 }
@@ -122,7 +137,7 @@ func operatorKeys() []entry {
 			key:     "admin.socket",
 			doc:     "The local socket through which the signet command reaches the running server. Whoever may write to it administers the issuer.",
 			example: "/run/signet/signet.sock",
-			unset:   "signet.sock next to the store",
+			unset:   "signet.sock next to a bolt store, else in the working directory",
 			field:   func(c *Config) any { return &c.Admin.Socket },
 			wrong:   wrongSocket,
 		},
@@ -143,7 +158,7 @@ func signingKeys() []entry {
 			key:     "keys.encryption_key_file",
 			doc:     "The file that holds the encryption key, readable by the server alone. The default is made by the server when it is missing, with mode 0600; keep a copy apart from the backup of the store.",
 			example: "/run/secrets/signet-key",
-			unset:   "signet.key next to the store",
+			unset:   "signet.key next to a bolt store; with another engine it must be named",
 			field:   func(c *Config) any { return &c.Keys.EncryptionKeyFile },
 			wrong:   wrongKeyFile,
 		}, {

@@ -135,25 +135,6 @@ func wrongName(c Config) (text, fix string) {
 	return "", ""
 }
 
-// wrongStore never repeats the value: the URL of another engine may hold a password.
-func wrongStore(c Config) (text, fix string) {
-	const example = "write bolt:///var/lib/signet/signet.db"
-	scheme, rest, found := strings.Cut(c.Store, ":")
-	switch {
-	case !found:
-		return "does not name an engine", example
-	case scheme == "postgres" || scheme == "postgresql" || scheme == "etcd":
-		return fmt.Sprintf("a store on %s is not in this release", scheme), example
-	case scheme != "bolt":
-		return fmt.Sprintf("there is no engine %q", scheme), example
-	case strings.HasPrefix(rest, "//") && !strings.HasPrefix(rest, "///"):
-		return "names a host, but a bolt store is a file on this machine", "write three slashes for an absolute path (bolt:///var/lib/signet/signet.db), none for a relative one (bolt:signet.db)"
-	case c.StorePath() == "" || strings.HasSuffix(rest, "/"):
-		return "does not name a file", example
-	}
-	return "", ""
-}
-
 func wrongHTTPAddress(c Config) (text, fix string) {
 	if text, fix = wrongAddress(c.HTTP.Address); text != "" {
 		return text, fix

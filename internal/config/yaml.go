@@ -9,7 +9,8 @@ import (
 )
 
 // YAML is the whole configuration as a file that Parse reads back, defaults
-// included. A secret is left out: it is not in any file.
+// included. A secret is left out: it is not in any file. So is a password in the
+// URL of the store, and that alone is not read back.
 func (c Config) YAML() ([]byte, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	for _, e := range table() {
@@ -56,7 +57,10 @@ func (e entry) node(c *Config) *yaml.Node {
 		}
 		return n
 	}
-	if _, isText := field.(*string); isText {
+	if text, isText := field.(*string); isText {
+		if text == &c.Store {
+			return scalar(maskStore(items[0]))
+		}
 		return scalar(items[0])
 	}
 	return &yaml.Node{Kind: yaml.ScalarNode, Value: items[0]}

@@ -76,6 +76,8 @@ func (h *handler) mount(e *echo.Echo) {
 	e.POST("/outbox/retry", h.retryCalls)
 
 	e.GET("/refusals/:id", h.explainRefusal)
+
+	h.mountStore(e)
 }
 
 func (h *handler) status(c echo.Context) error {

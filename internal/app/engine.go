@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signet-id/signet/internal/config"
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/lease"
+	"github.com/signet-id/signet/internal/secret"
+	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/store/boltstore"
+	"github.com/signet-id/signet/internal/store/etcdstore"
+	"github.com/signet-id/signet/internal/store/pgstore"
+	"github.com/signet-id/signet/internal/store/transfer"
+)
+
+// How long an engine that is away is left alone between attempts, and how long an
+// attempt may take.
+const (
+	engineBackoffMin = 250 * time.Millisecond
+	engineBackoffMax = 10 * time.Second
+	enginePatience   = 20 * time.Second
+)
+
+// OpenEngine opens the engine that e names: the one place that chooses. ctx bounds
+// the opening alone.
+func OpenEngine(ctx context.Context, e config.Engine, log *slog.Logger) (store.Store, error) {
+	return openEngine(ctx, e, log, false)
+}
+
+func openEngine(ctx context.Context, e config.Engine, log *slog.Logger, noSync bool) (store.Store, error) {
+	if e.Kind == config.Bolt {
+		return boltstore.Open(e.Path, boltstore.Options{Logger: log, NoSync: noSync})
+	}
+	if e.PasswordFile != "" {
+		text, err := os.ReadFile(e.PasswordFile)
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "the password of the store can't be read").On("store_password_file")
+		}
+		e = e.WithPassword(secret.New(strings.TrimSpace(string(text))), "")
+	}
+	ctx, cancel := context.WithTimeout(ctx, enginePatience)
+	defer cancel()
+	if e.Kind == config.Postgres {
+		return pgstore.Open(ctx, e.URL.Reveal(), pgstore.Options{Logger: log})
+	}
+	scheme := "http://"
+	if e.TLS.On {
+		scheme = "https://"
+	}
+	endpoints := make([]string, len(e.Endpoints))
+	for i, at := range e.Endpoints {
+		endpoints[i] = scheme + at
+	}
+	return etcdstore.Open(ctx, endpoints, e.Prefix, etcdstore.Options{
+		CA: e.TLS.CA, Cert: e.TLS.Certificate, Key: e.TLS.Key, Username: e.User, Password: e.Password, Logger: log,
+	})
+}
+
+// openStore opens the engine, waits for it where that makes sense, and puts before
+// it what refuses changes while the store is moved.
+func (a *App) openStore(ctx context.Context, o Options) error {
+	engine, err := a.awaitEngine(ctx, o)
+	if err != nil {
+		return err
+	}
+	a.close = append(a.close, engine.Close)
+	gate, err := transfer.OpenGate(ctx, engine, a.log)
+	if err != nil {
+		return err
+	}
+	a.closer(gate.Shut)
+	a.store = gate
+	if o.Wrap != nil {
+		a.store = o.Wrap(a.store)
+	}
+	a.Telemetry.Health().Add("store", func(ctx context.Context) error {
+		_, err := a.store.Get(ctx, "health")
+		return err
+	})
+	return nil
+}
+
+// takeEngine opens the engine for this server.
+func (a *App) takeEngine(ctx context.Context, o Options) (store.Store, error) {
+	e := a.config.Engine()
+	engine, err := openEngine(ctx, e, a.log, o.NoSync)
+	if err != nil {
+		return nil, err
+	}
+	err = transfer.Admit(ctx, engine)
+	if err == nil && !e.Shared() {
+		// The file is locked, so nobody else is alive who could hold a lease.
+		err = lease.Void(ctx, engine)
+	}
+	if err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return engine, nil
+}
+
+// awaitEngine opens an engine of the network however long that takes, if the
+// caller is patient: its server may come up after this one. Meanwhile /readyz says
+// what is missing. A file is there or it is not.
+func (a *App) awaitEngine(ctx context.Context, o Options) (engine store.Store, err error) {
+	engine, err = a.takeEngine(ctx, o)
+	if err == nil || !o.AwaitEngine || !a.config.Engine().Shared() {
+		return engine, err
+	}
+	a.Telemetry.Health().Add("store", func(context.Context) error { return errors.New("the store is not open yet") })
+	waiting, opened := context.WithCancel(ctx)
+	defer opened()
+	group, waiting := errgroup.WithContext(waiting)
+	group.Go(func() error { return a.serveMetrics(waiting) })
+	group.Go(func() error {
+		defer opened()
+		engine, err = a.retryEngine(waiting, o, err)
+		return err
+	})
+	if failed := group.Wait(); failed != nil && engine != nil {
+		return nil, errors.Join(failed, engine.Close())
+	} else if failed != nil {
+		return nil, failed
+	}
+	return engine, nil
+}
+
+// retryEngine says why it waits whenever the reason is another one.
+func (a *App) retryEngine(ctx context.Context, o Options, err error) (engine store.Store, _ error) {
+	said := ""
+	for backoff := engineBackoffMin; ; backoff = min(2*backoff, engineBackoffMax) {
+		if why := err.Error(); why != said {
+			said = why
+			a.log.ErrorContext(ctx, "the store can't be opened; trying again until it can",
+				slog.String("store", a.config.Engine().Name()), slog.Any("error", err))
+		}
+		pause := time.NewTimer(backoff)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, errors.Join(ctx.Err(), err)
+		}
+		if engine, err = a.takeEngine(ctx, o); err == nil {
+			a.log.InfoContext(ctx, "the store is open", slog.String("store", a.config.Engine().Name()))
+			return engine, nil
+		}
+	}
+}
+
+// claimSocket makes room for this server's socket. Next to a file that is locked,
+// one that is still there was left by a server that was killed; elsewhere it may
+// be another server's.
+func (a *App) claimSocket(ctx context.Context, path string) error {
+	if a.config.Engine().Shared() {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		if err == nil {
+			_ = conn.Close() // nothing was written
+			return fmt.Errorf("another server answers there: name another one for this server: %w", fs.ErrExist)
+		}
+	}
+	return removeSocket(path)
+}

@@ -1,0 +1,224 @@
+package pgstore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/signet-id/signet/internal/store"
+)
+
+// One transaction carries at most this much, so that the first in the queue does
+// not wait for a crowd, and no other node for long.
+const (
+	maxBatch      = 256
+	maxBatchBytes = 4 << 20
+)
+
+// retryPause is about how long the writer waits before it tries again.
+const retryPause = 20 * time.Millisecond
+
+// What an op does, as signet_changes has it.
+const (
+	kindKeep   int16 = 0
+	kindPut    int16 = 1
+	kindDelete int16 = 2
+)
+
+// unguarded is a guard that every record passes.
+const unguarded int64 = -1
+
+// request is one Commit on its way through the writer. It shares no memory with
+// the caller, who may leave while the writer still holds it.
+type request struct {
+	ctx  context.Context
+	ops  []store.Op
+	size int
+
+	version store.Version // the outcome, set by the writer …
+	err     error
+	done    chan struct{} // … before it closes done
+}
+
+func newRequest(ctx context.Context, ops []store.Op) *request {
+	r := &request{ctx: ctx, ops: make([]store.Op, len(ops)), done: make(chan struct{})}
+	for i, op := range ops {
+		op.Value = bytes.Clone(op.Value)
+		r.ops[i] = op
+		r.size += len(op.Key) + len(op.Value)
+	}
+	return r
+}
+
+// Commit implements store.Store.
+func (s *Store) Commit(ctx context.Context, ops ...store.Op) (store.Version, error) {
+	if err := store.Check(ops...); err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	r := newRequest(ctx, ops)
+	select {
+	case s.requests <- r:
+	case <-s.stop:
+		return 0, store.ErrClosed
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	select {
+	case <-r.done:
+		return r.version, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// writer is the one goroutine of this node that changes anything.
+type writer struct {
+	*Store
+	logger *slog.Logger
+}
+
+func (w *writer) run() {
+	defer close(w.stopped)
+	for {
+		select {
+		case <-w.stop:
+			return
+		case first := <-w.requests:
+			w.commit(w.gather(first))
+		}
+	}
+}
+
+// gather takes all who wait. Those whom the last transaction released are often
+// about to ask again; yielding once lets them share this one.
+func (w *writer) gather(first *request) []*request {
+	batch, size, yielded := []*request{first}, first.size, false
+	for len(batch) < maxBatch && size < maxBatchBytes {
+		select {
+		case r := <-w.requests:
+			batch, size = append(batch, r), size+r.size
+		default:
+			if yielded {
+				return batch
+			}
+			yielded = true
+			runtime.Gosched()
+		}
+	}
+	return batch
+}
+
+// commit has the database judge batch and tells everybody. It tries again only
+// what has certainly not happened.
+func (w *writer) commit(batch []*request) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerWait)
+	defer cancel()
+	var err error
+	for attempt := range attempts {
+		live := present(batch)
+		if len(live) == 0 {
+			break
+		}
+		if err = w.call(ctx, live); err == nil || !harmless(err) || ctx.Err() != nil {
+			break
+		}
+		w.logger.Debug("a transaction did not happen and is tried again", slog.Any("error", err))
+		pause := time.NewTimer(retryPause<<attempt + rand.N(retryPause))
+		select {
+		case <-pause.C:
+		case <-w.stop: // this attempt was the last
+			pause.Stop()
+		}
+	}
+	if err != nil && lost(err) {
+		w.pool.Reset() // whatever broke this connection broke its neighbours
+	}
+	for _, r := range batch {
+		if err != nil && r.err == nil {
+			r.version, r.err = 0, commitFault(err)
+		}
+		close(r.done)
+	}
+}
+
+// present leaves out those for whom nobody waits any more.
+func present(batch []*request) []*request {
+	var live []*request
+	for _, r := range batch {
+		if r.err = r.ctx.Err(); r.err == nil {
+			live = append(live, r)
+		}
+	}
+	return live
+}
+
+// call is one transaction: one round trip.
+func (w *writer) call(ctx context.Context, batch []*request) error {
+	a := argumentsOf(batch)
+	var versions []int64
+	var failed []int32
+	err := w.once(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		row := conn.QueryRow(ctx, stmtCommit, a.sizes, a.keys, a.values, a.expiries, a.kinds, a.musts)
+		return row.Scan(&versions, &failed)
+	})
+	if err == nil && (len(versions) != len(batch) || len(failed) != len(batch)) {
+		err = fmt.Errorf("the database judged %d of %d changes", len(versions), len(batch))
+	}
+	if err != nil {
+		return err
+	}
+	w.tally.transactions.Add(1)
+	for i, r := range batch {
+		if failed[i] != 0 {
+			r.err = &store.ConflictError{Key: r.ops[failed[i]-1].Key}
+			continue
+		}
+		r.version = store.Version(versions[i])
+		w.tally.commits.Add(1)
+	}
+	return nil
+}
+
+// arguments are the parameters of signet_commit_1: a column for each property of
+// an op.
+type arguments struct {
+	sizes    []int32
+	keys     [][]byte
+	values   [][]byte
+	expiries []*time.Time
+	kinds    []int16
+	musts    []int64
+}
+
+func argumentsOf(batch []*request) arguments {
+	var a arguments
+	for _, r := range batch {
+		a.sizes = append(a.sizes, int32(len(r.ops)))
+		for _, op := range r.ops {
+			kind, value, must := kindPut, op.Value, unguarded
+			switch {
+			case op.Keep:
+				kind, value = kindKeep, nil
+			case op.Delete:
+				kind, value = kindDelete, nil
+			case value == nil:
+				value = []byte{} // not NULL
+			}
+			if op.Guarded {
+				must = int64(op.Must)
+			}
+			a.keys, a.values = append(a.keys, []byte(op.Key)), append(a.values, value)
+			a.expiries, a.kinds, a.musts = append(a.expiries, toColumn(op.Expires)), append(a.kinds, kind), append(a.musts, must)
+		}
+	}
+	return a
+}
