@@ -75,15 +75,15 @@ func (a *App) openStore(ctx context.Context, o Options) error {
 		return err
 	}
 	a.close = append(a.close, engine.Close)
+	if o.Wrap != nil {
+		engine = o.Wrap(engine)
+	}
 	gate, err := transfer.OpenGate(ctx, engine, a.log)
 	if err != nil {
 		return err
 	}
 	a.closer(gate.Shut)
 	a.store = gate
-	if o.Wrap != nil {
-		a.store = o.Wrap(a.store)
-	}
 	a.Telemetry.Health().Add("store", func(ctx context.Context) error {
 		_, err := a.store.Get(ctx, "health")
 		return err
