@@ -65,7 +65,7 @@ var errDeaf = errors.New("etcdstore: a member of etcd is silent")
 func (f *stream) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(clientv3.WithRequireLeader(ctx))
 	defer cancel(nil)
-	silence := time.AfterFunc(deafAfter, func() { cancel(errDeaf) })
+	silence := time.AfterFunc(attemptWithin, func() { cancel(errDeaf) }) // a member says at once that a stream has begun
 	defer silence.Stop()
 	etcd := clientv3.NewWatcher(f.client)
 	var pinging sync.WaitGroup
@@ -77,7 +77,8 @@ func (f *stream) follow(ctx context.Context) error {
 			f.logger.DebugContext(ctx, "closing a watch", "error", err)
 		}
 	}()
-	answers := etcd.Watch(ctx, f.from, clientv3.WithRange(f.end), clientv3.WithRev(f.next), clientv3.WithPrevKV(), clientv3.WithFragment())
+	answers := etcd.Watch(ctx, f.from, clientv3.WithRange(f.end), clientv3.WithRev(f.next),
+		clientv3.WithPrevKV(), clientv3.WithFragment(), clientv3.WithCreatedNotify())
 	for answer := range answers {
 		if err := answer.Err(); err != nil {
 			return err
@@ -91,7 +92,9 @@ func (f *stream) follow(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 		}
-		f.next = max(f.next, answer.Header.Revision+1)
+		if !answer.Created { // which tells of a revision that is still to be sent
+			f.next = max(f.next, answer.Header.Revision+1)
+		}
 	}
 	return context.Cause(ctx)
 }
