@@ -14,8 +14,8 @@ type Assumptions struct {
 	MachineTokens, Services, LeastServices, Registered, LeastRegistered, Unfollowing float64
 	// Settings, and what is built in.
 	AccessLifetime, RefreshLifetime, SessionAbsolute, StatusTTL, AuditKeep, JournalLeast float64
-	Term, Margin, Reserved, FirstBlock                                  float64
-	Window, Beat, Resumable, CallsAtOnce, CallsPerClient, CallTime      float64
+	Term, Margin, Reserved, FirstBlock                                                   float64
+	Window, Beat, Resumable, CallsAtOnce, CallsPerClient, CallTime                       float64
 	// What the issuer's processors do.
 	CPUCredentials, CPURefresh, CPUCode, CPUSignIn, CPUUserinfo, CPUDocument float64
 	CPUTrip, CPUEnding, CPUFan, CPUFollow                                    float64
