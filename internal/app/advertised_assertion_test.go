@@ -23,7 +23,7 @@ import (
 )
 
 // signer makes a key for alg.
-func signer(t *testing.T, alg string) crypto.Signer {
+func signer(t testing.TB, alg string) crypto.Signer {
 	t.Helper()
 	var key crypto.Signer
 	var err error

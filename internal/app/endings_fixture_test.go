@@ -52,7 +52,7 @@ func (h *house) wantActive(want bool, what string, access ...string) {
 }
 
 // slotOf reads where a token's bit is.
-func slotOf(t *testing.T, access string) slot.Slot {
+func slotOf(t testing.TB, access string) slot.Slot {
 	t.Helper()
 	status, _ := claims(t, access)["status"].(map[string]any)
 	list, _ := status["status_list"].(map[string]any)
@@ -156,7 +156,7 @@ func (h *house) calls() []outbox.Call {
 }
 
 // must is what an operator did that must not fail.
-func must[T any](t *testing.T) func(T, error) T {
+func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {

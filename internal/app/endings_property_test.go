@@ -176,7 +176,7 @@ func (w *walk) got(answer tokens, clientID string, of *permit) {
 	w.tokens = append(w.tokens, i)
 }
 
-func kidOf(t *testing.T, compact string) string {
+func kidOf(t testing.TB, compact string) string {
 	t.Helper()
 	header, _, _ := strings.Cut(compact, ".")
 	kid, _ := claims(t, "."+header+".")["kid"].(string)

@@ -32,14 +32,14 @@ const (
 // house is a composed issuer on a real bbolt file, called in process.
 type house struct {
 	*app.App
-	t      *testing.T
+	t      testing.TB
 	secret secret.Value // of every confidential client
 	alice  user.User
 	bob    user.User
 }
 
 // open composes an issuer with two users and a client of every kind.
-func open(t *testing.T, change ...func(*config.Config, *app.Options)) *house {
+func open(t testing.TB, change ...func(*config.Config, *app.Options)) *house {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Issuer = issuer
@@ -125,7 +125,7 @@ type answer struct {
 	body string
 }
 
-func (a answer) location(t *testing.T) *url.URL {
+func (a answer) location(t testing.TB) *url.URL {
 	t.Helper()
 	u, err := url.Parse(a.Header.Get("Location"))
 	if err != nil || a.Header.Get("Location") == "" {
@@ -206,7 +206,7 @@ func authorize(q url.Values) string { return "/authorize?" + q.Encode() }
 
 var hiddenField = regexp.MustCompile(`name="(journey|request)" value="([^"]*)"`)
 
-func hidden(t *testing.T, page string) string {
+func hidden(t testing.TB, page string) string {
 	t.Helper()
 	m := hiddenField.FindStringSubmatch(page)
 	if m == nil {
@@ -285,7 +285,7 @@ func refresh(token string) url.Values {
 }
 
 // claims reads a JWT's payload without judging it.
-func claims(t *testing.T, compact string) map[string]any {
+func claims(t testing.TB, compact string) map[string]any {
 	t.Helper()
 	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {

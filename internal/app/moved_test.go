@@ -20,16 +20,16 @@ import (
 )
 
 // moving is how a deployment gets into another store.
-type moving func(t *testing.T, from, to store.Store)
+type moving func(t testing.TB, from, to store.Store)
 
-func byCopy(t *testing.T, from, to store.Store) {
+func byCopy(t testing.TB, from, to store.Store) {
 	t.Helper()
 	if _, err := transfer.Copy(t.Context(), from, to, transfer.CopyOptions{Journals: app.Journals(), Freeze: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func byBackup(t *testing.T, from, to store.Store) {
+func byBackup(t testing.TB, from, to store.Store) {
 	t.Helper()
 	var file bytes.Buffer
 	key := make([]byte, 32)

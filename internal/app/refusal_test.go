@@ -164,7 +164,7 @@ func TestABadTokenRequestGetsTheRightErrorAndChangesNothing(t *testing.T) {
 		"no grant_type":            {"orders", url.Values{"x": {"y"}}, "invalid_request"},
 		"unknown grant_type":       {"orders", with(url.Values{}, "grant_type", "password"), "unsupported_grant_type"},
 		"two grant types in one":   {"orders", with(url.Values{}, "grant_type", "client_credentials refresh_token"), "unsupported_grant_type"},
-		"no code":                  {"orders", with(redeem(""), "code", ""), "invalid_grant"},
+		"no code":                  {"orders", with(redeem(""), "code", ""), "invalid_request"},
 		"a code of ours, changed":  {"orders", redeem(code[:40] + "A" + code[41:]), "invalid_grant"},
 		"not a code":               {"orders", redeem("hello"), "invalid_grant"},
 		"another redirect_uri":     {"orders", with(redeem(code), "redirect_uri", "https://app.example/other"), "invalid_grant"},

@@ -117,17 +117,11 @@ func (h *Handler) issue(c echo.Context, q *request, p signedIn) error {
 	code.Scopes, code.Audience, code.Claims = q.asked.Scopes, q.audience, q.asked.Claims
 	code.Nonce, code.Challenge = q.params.Get("nonce"), q.challenge
 	code.Authentication = grant.Authentication{Time: p.AuthTime, ACR: p.session.ACR, AMR: p.session.AMR}
-	for _, s := range q.asked.Scopes {
-		q.fosite.GrantScope(s)
-	}
-	ctx := withCode(c.Request().Context(), code)
-	// RequestedAt equals AuthTime: whether the sign-in is fresh enough was the
-	// journey's to decide, and fosite's own arithmetic must not disagree.
-	response, err := h.provider.NewAuthorizeResponse(ctx, q.fosite, newRequestSession(p.Subject, p.AuthTime, p.AuthTime))
+	sealed, err := code.Seal(h.Seal, time.Now())
 	if err != nil {
 		return h.refuseRequest(c, q, err)
 	}
-	answer := url.Values{"code": {response.GetCode()}}
+	answer := url.Values{"code": {sealed}}
 	if state := p.session.StateFor(q.client.ID, q.redirectURI); state != "" {
 		answer.Set("session_state", state) // OpenID Connect Session Management 1.0 §2
 	}

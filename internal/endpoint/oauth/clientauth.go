@@ -7,30 +7,13 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/ory/fosite"
 
 	"github.com/signet-id/signet/internal/assertion"
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/refusal"
 )
-
-// authenticateClient is fosite's client authentication, in our terms. It leaves
-// the client in the unit of work.
-func (h *Handler) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
-	u := unitOf(ctx)
-	c, err := h.sender(ctx, r, form, u)
-	if err != nil {
-		return nil, err
-	}
-	u.client = c
-	return fositeClient{
-		Client: c, scopes: slices.Concat(client.StandardScopes(), c.Scopes), audience: append([]string{h.Issuer}, c.Audience...),
-	}, nil
-}
 
 // sender is the caller of a token request. One that is judged anew has proved
 // who it is from, and its assertion is spent; only the client's record is read

@@ -153,17 +153,16 @@ func TestWhoMayCallTheTokenEndpoint(t *testing.T) {
 				r = tokenCall(t, tt.header)
 			}
 			address, _ := netip.ParseAddr(tt.from)
-			u := &unit{address: address}
-			got, err := h.authenticateClient(withUnit(t.Context(), u), r, tt.form)
+			got, err := h.sender(t.Context(), r, tt.form, &unit{address: address})
 			if tt.admits != "" {
-				if err != nil || got.GetID() != tt.admits || u.client.ID != tt.admits {
-					t.Errorf("authenticateClient = %v, %v, want %s", got, err, tt.admits)
+				if err != nil || got.ID != tt.admits {
+					t.Errorf("sender = %q, %v, want %s", got.ID, err, tt.admits)
 				}
 				return
 			}
 			wantCode(t, err, "invalid_client")
-			if got != nil || u.client.ID != "" {
-				t.Errorf("authenticateClient = %v, unit of %q", got, u.client.ID)
+			if got.ID != "" {
+				t.Errorf("sender = %q", got.ID)
 			}
 			// One answer for all: whoever guesses learns nothing.
 			if r := refusalOf(err); r.description != "client authentication failed" {

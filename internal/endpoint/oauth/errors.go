@@ -45,15 +45,13 @@ func refusalOf(err error) *refused {
 	if errors.As(err, &r) {
 		return r
 	}
-	// fosite's verdict outranks the cause that it wraps, but when it only says that
-	// something failed: then the cause may know that trying again helps.
-	var rfc *fosite.RFC6749Error
-	if errors.As(err, &rfc) && rfc.ErrorField != "server_error" {
-		return refusalOfFosite(rfc, err)
-	}
 	var f *fault.Error
 	if errors.As(err, &f) {
 		return refusalOfFault(f, err)
+	}
+	var rfc *fosite.RFC6749Error
+	if errors.As(err, &rfc) {
+		return refusalOfFosite(rfc, err)
 	}
 	return refuse(refusal.ServerError, "something went wrong on our side").because(err)
 }
@@ -86,38 +84,22 @@ func refusalOfFault(f *fault.Error, err error) *refused {
 	return refuse(reason, "%s", message).because(err)
 }
 
-// refusalOfFosite finds the reason for fosite's own words, of which some are
-// registered by no RFC (request_unauthorized, invalid_state, …).
+// refusalOfFosite finds the reason for what fosite says of an authorization
+// request, of which some is registered by no RFC (invalid_state, …).
 func refusalOfFosite(rfc *fosite.RFC6749Error, err error) *refused {
 	reason, known := map[string]refusal.Reason{
-		"invalid_request": refusal.RequestInvalid, "unsupported_response_mode": refusal.RequestInvalid,
-		"invalid_state": refusal.RequestInvalid, "insufficient_entropy": refusal.RequestInvalid,
-		"invalid_client": refusal.ClientAuthentication, "unauthorized_client": refusal.GrantNotRegistered,
-		"invalid_grant": refusal.GrantInvalid, "not_found": refusal.GrantInvalid,
-		"token_inactive": refusal.GrantInvalid, "token_expired": refusal.GrantInvalid,
-		"unsupported_grant_type": refusal.GrantTypeUnsupported, "invalid_scope": refusal.ScopeInvalid,
-		"access_denied": refusal.PersonDeclined, "unsupported_response_type": refusal.ResponseTypeUnsupported,
-		"login_required": refusal.LoginRequired, "interaction_required": refusal.LoginRequired,
-		"consent_required": refusal.ConsentRequired, "temporarily_unavailable": refusal.TryAgain,
-		"request_not_supported": refusal.RequestObjectUnsupported, "request_uri_not_supported": refusal.RequestURIUnsupported,
-		"registration_not_supported": refusal.RegistrationUnsupported,
+		"invalid_request": refusal.RequestInvalid, "invalid_state": refusal.RequestInvalid,
+		"unsupported_response_mode": refusal.RequestInvalid, "invalid_scope": refusal.ScopeInvalid,
+		"unsupported_response_type": refusal.ResponseTypeUnsupported,
 	}[rfc.ErrorField]
 	if !known {
 		return refuse(refusal.ServerError, "something went wrong on our side").because(err)
 	}
-	return refuse(reason, "%s", hintOf(rfc)).because(err)
-}
-
-// hintOf is what fosite's error says for developers. It wraps the errors of our
-// storage in bare ones of its own, whose description says nothing: the first
-// hint on the way down does.
-func hintOf(rfc *fosite.RFC6749Error) string {
-	for e, more := rfc, true; more; more = errors.As(e.Unwrap(), &e) {
-		if e.HintField != "" {
-			return e.HintField
-		}
+	text := rfc.HintField
+	if text == "" {
+		text = rfc.DescriptionField
 	}
-	return rfc.DescriptionField
+	return refuse(reason, "%s", text).because(err)
 }
 
 // describe is a description as the wire allows it (RFC 6749 §5.2): printable

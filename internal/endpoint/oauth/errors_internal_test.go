@@ -38,23 +38,15 @@ func TestEveryErrorBecomesOneOfTheRFCs(t *testing.T) {
 		"too many":                 {fault.New(fault.TooMany, "no"), "temporarily_unavailable", 503},
 		"unavailable":              {fault.Wrap(fault.Unavailable, disk, "no"), "temporarily_unavailable", 503},
 		"conflict":                 {fault.New(fault.Conflict, "no"), "temporarily_unavailable", 503},
-		"fosite, a code of an RFC": {fosite.ErrInvalidGrant, "invalid_grant", 400},
-		"fosite, login_required":   {fosite.ErrLoginRequired, "login_required", 400},
-		"fosite, not found":        {fosite.ErrNotFound, "invalid_grant", 400},
-		"fosite, inactive":         {fosite.ErrInactiveToken, "invalid_grant", 400},
+		"fosite, a code of an RFC": {fosite.ErrInvalidScope, "invalid_scope", 400},
 		"fosite, state":            {fosite.ErrInvalidState, "invalid_request", 400},
-		"fosite, entropy":          {fosite.ErrInsufficientEntropy, "invalid_request", 400},
 		"fosite, a word of its own": {
 			fosite.ErrMisconfiguration.WithHint("hunter2"), "server_error", 500,
 		},
-		"fosite's failure over our engine's": {
-			fosite.ErrServerError.WithWrap(fmt.Errorf("reading: %w", fault.Wrap(fault.Unavailable, disk, "away"))), "temporarily_unavailable", 503,
-		},
-		"fosite's failure over nothing": {fosite.ErrServerError.WithWrap(disk).WithDebug("hunter2"), "server_error", 500},
-		"a refusal under fosite's":      {fosite.ErrInvalidClient.WithWrap(refuse(refusal.RequestInvalid, "no")), "invalid_request", 400},
+		"a refusal under fosite's": {fosite.ErrInvalidRequest.WithWrap(refuse(refusal.AudienceForeign, "no")), "invalid_target", 400},
 		// access_denied is no answer of the token endpoint (RFC 6749 §5.2).
 		"a disabled user's code": {
-			fosite.ErrInvalidGrant.WithWrap(notFound("the user can no longer sign in", fault.New(fault.Denied, "disabled"))), "invalid_grant", 400,
+			invalidGrant("the user can no longer sign in").because(fault.New(fault.Denied, "disabled")), "invalid_grant", 400,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,11 +64,10 @@ func TestEveryErrorBecomesOneOfTheRFCs(t *testing.T) {
 	}
 }
 
-func TestADeveloperReadsTheNearestHint(t *testing.T) {
+func TestADeveloperReadsWhatFositeHasToSay(t *testing.T) {
 	for want, err := range map[string]error{
-		"the code was issued to another client": fosite.ErrInvalidGrant.WithWrap(notFound("the code was issued to another client", nil)),
-		"fosite's own":                          fosite.ErrInvalidGrant.WithHint("fosite's own").WithWrap(notFound("ours", nil)),
-		fosite.ErrInvalidGrant.DescriptionField: fosite.ErrInvalidGrant.WithWrap(errors.New("bare")),
+		"a hint":                                fosite.ErrInvalidScope.WithHint("a hint").WithWrap(errors.New("bare")),
+		fosite.ErrInvalidScope.DescriptionField: fosite.ErrInvalidScope.WithWrap(errors.New("bare")),
 	} {
 		if got := refusalOf(err).description; got != want {
 			t.Errorf("description = %q, want %q", got, want)

@@ -57,9 +57,7 @@ type Options struct {
 
 // New composes the handler and the fosite provider behind it.
 func New(o Options) *Handler {
-	h := &Handler{Options: o}
-	h.provider = newProvider(h)
-	return h
+	return &Handler{Options: o, provider: newProvider()}
 }
 
 // Mount adds the endpoints under the issuer's path.

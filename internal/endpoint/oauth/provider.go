@@ -2,86 +2,69 @@ package oauth
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/ory/fosite"
-	"github.com/ory/fosite/handler/oauth2"
-	"github.com/ory/fosite/handler/openid"
-	"github.com/ory/fosite/handler/pkce"
 
 	"github.com/signet-id/signet/internal/client"
-	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/refusal"
 )
 
-// settings is fosite's configuration with every value set, so that none of its
-// lazy getters writes to it, and with the two getters that are ours.
-type settings struct {
-	*fosite.Config
-	byGrant map[string]fosite.TokenEndpointHandlers
-}
-
-// GetTokenEndpointHandlers returns the handlers of the request's grant type
-// alone: each one that would not match costs an error with a stack trace.
-func (s settings) GetTokenEndpointHandlers(ctx context.Context) fosite.TokenEndpointHandlers {
-	r, ok := ctx.Value(fosite.AccessRequestContextKey).(fosite.AccessRequester)
-	if !ok || len(r.GetGrantTypes()) != 1 {
-		return nil
-	}
-	return s.byGrant[r.GetGrantTypes()[0]]
-}
-
-// newProvider composes fosite from typed literals: a storage or strategy method
-// that is missing is a compile error.
-func newProvider(h *Handler) *fosite.Fosite {
-	cfg := &fosite.Config{
-		AccessTokenLifespan: h.Mint.AccessLifetime, RefreshTokenLifespan: h.Refresh.Lifetime,
-		AuthorizeCodeLifespan: grant.CodeLifetime, IDTokenLifespan: h.Mint.IDLifetime,
-		IDTokenIssuer: h.Issuer, AccessTokenIssuer: h.Issuer,
+// newProvider composes fosite to judge authorization requests. It has no handlers
+// and no strategies: codes and tokens are made by us (ADR 15). Every value is
+// set, so that none of its lazy getters writes to the configuration.
+func newProvider() *fosite.Fosite {
+	return fosite.NewOAuth2Provider(admitted{}, &fosite.Config{
 		ScopeStrategy: exactScope, AudienceMatchingStrategy: exactAudience,
-		EnforcePKCEForPublicClients: true, EnablePKCEPlainChallengeMethod: false,
-		// Who may redirect where was decided by our own match, at registration and
-		// in the request.
-		RedirectSecureChecker: func(context.Context, *url.URL) bool { return true },
-		// Empty means every client that has the refresh_token grant; ours decide.
-		RefreshTokenScopes:  []string{},
 		MinParameterEntropy: 1, // state and nonce belong to the client
-		AllowedPromptValues: []string{"login", "none", "consent", "select_account"},
-		SanitationWhiteList: []string{"code", "redirect_uri"}, OmitRedirectScopeParam: true,
-		ClientAuthenticationStrategy: h.authenticateClient,
+		SanitationWhiteList: []string{}, OmitRedirectScopeParam: true,
+	})
+}
+
+// checkWithFosite lets fosite judge the request, cut down to what was admitted:
+// what remains are the response type and the rules that a request must satisfy
+// as a whole.
+func checkWithFosite(ctx context.Context, h *Handler, q *request) error {
+	form := url.Values{
+		"client_id": {q.client.ID}, "redirect_uri": {q.redirectURI}, "response_type": q.params["response_type"],
+		"scope": {strings.Join(q.asked.Scopes, " ")}, "audience": q.audience,
+		// fosite insists on a state; ours travels with the journey, and none is
+		// none (RFC 6749 §4.1.1: RECOMMENDED, not required).
+		"state": {"-"},
 	}
-	st := &storage{h}
-	strategy := &strategy{h}
-	s := settings{Config: cfg}
-	code := &oauth2.AuthorizeExplicitGrantHandler{
-		AccessTokenStrategy: strategy, RefreshTokenStrategy: strategy, AuthorizeCodeStrategy: strategy,
-		CoreStorage: st, TokenRevocationStorage: st, Config: cfg,
+	as := fositeClient{q.client, q.redirectURI, q.asked.Scopes, q.audience}
+	r := &http.Request{Method: http.MethodGet, Header: http.Header{}, Form: form, PostForm: url.Values{}}
+	_, err := h.provider.NewAuthorizeRequest(context.WithValue(ctx, requestKey{}, as), r)
+	return err
+}
+
+type requestKey struct{}
+
+// admitted is what fosite takes for its database of clients: the one that our own
+// checks have admitted, with exactly what was admitted. It travels in the context,
+// because fosite hands over nothing else.
+type admitted struct{}
+
+var _ fosite.Storage = admitted{}
+
+func (admitted) GetClient(ctx context.Context, id string) (fosite.Client, error) {
+	if c, ok := ctx.Value(requestKey{}).(fositeClient); ok && c.ID == id {
+		return c, nil
 	}
-	idTokens := &openid.IDTokenHandleHelper{IDTokenStrategy: strategy}
-	connect := &openid.OpenIDConnectExplicitHandler{
-		OpenIDConnectRequestStorage:   st,
-		OpenIDConnectRequestValidator: openid.NewOpenIDConnectRequestValidator(strategy, cfg),
-		Config:                        cfg, IDTokenHandleHelper: idTokens,
-	}
-	proof := &pkce.Handler{AuthorizeCodeStrategy: strategy, Storage: st, Config: cfg}
-	cfg.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, connect, proof}
-	s.byGrant = map[string]fosite.TokenEndpointHandlers{
-		client.GrantCode: {code, proof, connect},
-		client.GrantRefresh: {
-			&oauth2.RefreshTokenGrantHandler{
-				AccessTokenStrategy: strategy, RefreshTokenStrategy: strategy, TokenRevocationStorage: st, Config: cfg,
-			},
-			&openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: idTokens, Config: cfg},
-		},
-		client.GrantCredentials: {
-			&oauth2.ClientCredentialsGrantHandler{
-				HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: strategy, AccessTokenStorage: st, Config: cfg},
-				Config:       cfg,
-			},
-		},
-	}
-	return fosite.NewOAuth2Provider(st, s)
+	return nil, fosite.ErrNotFound
+}
+
+// errNoAssertions: assertions are judged by our own client authentication.
+var errNoAssertions = errors.New("client assertions are not fosite's here")
+
+func (admitted) ClientAssertionJWTValid(context.Context, string) error { return errNoAssertions }
+func (admitted) SetClientAssertionJWT(context.Context, string, time.Time) error {
+	return errNoAssertions
 }
 
 // exactScope and exactAudience compare whole words: fosite's defaults match

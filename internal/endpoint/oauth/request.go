@@ -2,15 +2,12 @@ package oauth
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/ory/fosite"
 
 	"github.com/signet-id/signet/internal/authn"
 	"github.com/signet-id/signet/internal/client"
@@ -29,7 +26,6 @@ type request struct {
 	demand      journey.Demand
 	asked       grant.Asked
 	mode        string // response_mode: query, fragment or form_post
-	fosite      fosite.AuthorizeRequester
 }
 
 // pageError is a refusal that must not be redirected: it is not certain where to
@@ -150,6 +146,9 @@ func checkResponseMode(_ context.Context, _ *Handler, q *request) error {
 // challengePattern is the base64url of a SHA-256 (RFC 7636 §4.2).
 var challengePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
+// verifierPattern is RFC 7636 §4.1.
+var verifierPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
+
 // checkChallenge refuses before anybody signs in what the token endpoint would
 // refuse after. plain protects nothing that S256 does not (RFC 9700 §2.1.1).
 func checkChallenge(_ context.Context, _ *Handler, q *request) error {
@@ -236,26 +235,4 @@ func checkAsked(_ context.Context, _ *Handler, q *request) (err error) {
 	q.demand.Scopes = q.asked.Questions()
 	q.demand.FirstParty = q.client.FirstParty
 	return nil
-}
-
-// checkWithFosite lets fosite judge the request, cut down to what was admitted:
-// what remains are the response type and the state machine's own rules.
-func checkWithFosite(ctx context.Context, h *Handler, q *request) error {
-	form := url.Values{
-		"client_id": {q.client.ID}, "redirect_uri": {q.redirectURI}, "response_type": q.params["response_type"],
-		"scope": {strings.Join(q.asked.Scopes, " ")}, "audience": q.audience,
-		// fosite insists on a state; ours travels with the journey, and none is
-		// none (RFC 6749 §4.1.1: RECOMMENDED, not required).
-		"state": {"-"},
-	}
-	for _, name := range []string{"nonce", "prompt", "max_age", "id_token_hint", "code_challenge", "code_challenge_method"} {
-		if v := q.params.Get(name); v != "" {
-			form.Set(name, v)
-		}
-	}
-	as := fositeClient{q.client, q.redirectURI, q.asked.Scopes, q.audience}
-	r := &http.Request{Method: http.MethodGet, Header: http.Header{}, Form: form, PostForm: url.Values{}}
-	var err error
-	q.fosite, err = h.provider.NewAuthorizeRequest(withRequest(ctx, as), r)
-	return err
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,12 +18,25 @@ import (
 
 // tokens is the token endpoint's answer (RFC 6749 §5.1).
 type tokens struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
+	AccessToken, RefreshToken, IDToken string // those that are empty are left out
+	Scope                              string
+	ExpiresIn                          int64 // seconds
+}
+
+// append writes the answer as JSON. No text in it needs escaping: tokens are
+// base64url and dots, and a scope has neither quote nor backslash (RFC 6749 §3.3).
+func (t tokens) append(b []byte) []byte {
+	b = append(append(b, `{"access_token":"`...), t.AccessToken...)
+	b = strconv.AppendInt(append(b, `","token_type":"Bearer","expires_in":`...), t.ExpiresIn, 10)
+	for _, m := range [...]struct{ name, value string }{
+		{"refresh_token", t.RefreshToken}, {"id_token", t.IDToken}, {"scope", t.Scope},
+	} {
+		if m.value != "" {
+			b = append(append(append(b, `,"`...), m.name...), `":"`...)
+			b = append(append(b, m.value...), '"')
+		}
+	}
+	return append(b, '}')
 }
 
 // token answers POST /token.
@@ -39,21 +53,22 @@ func (h *Handler) token(c echo.Context) error {
 		return h.answer(c, err)
 	}
 	h.Count(grantType, "ok")
-	return c.JSON(http.StatusOK, out)
+	return c.JSONBlob(http.StatusOK, out.append(make([]byte, 0, 4<<10)))
 }
 
-// exchange is the life of a token request: form, client, request, narrowing,
-// response, Commit. Nothing is written before the Commit.
+// exchange is the life of a token request: form, client, what is presented,
+// narrowing, tokens, Commit. Nothing is written before the Commit.
 func (h *Handler) exchange(c echo.Context) (tokens, error) {
 	form, err := readToken(c.Request())
 	if err != nil {
 		return tokens{}, err
 	}
-	if err := checkGrantType(form.Get("grant_type")); err != nil {
+	grantType := form.Get("grant_type")
+	if err := checkGrantType(grantType); err != nil {
 		return tokens{}, err
 	}
 	address, _ := netip.ParseAddr(c.RealIP())
-	u := &unit{now: time.Now(), address: address}
+	u := &unit{now: time.Now(), address: address, grantType: grantType}
 	for {
 		out, err := h.attempt(c.Request(), form, u)
 		if !errors.Is(err, errChanged) {
@@ -68,31 +83,30 @@ func (h *Handler) exchange(c echo.Context) (tokens, error) {
 // another's Commit was made, so they end.
 var errChanged = errors.New("what was read has changed")
 
-func (h *Handler) attempt(r *http.Request, form url.Values, u *unit) (tokens, error) {
-	ctx := withUnit(r.Context(), u)
-	request, err := h.provider.NewAccessRequest(ctx, tokenRequest(r, form), newRequestSession("", u.now, u.now))
-	if err != nil {
-		return tokens{}, err
+func (h *Handler) attempt(r *http.Request, form url.Values, u *unit) (out tokens, err error) {
+	ctx := r.Context()
+	if u.client, err = h.sender(ctx, r, form, u); err != nil {
+		return out, err
+	}
+	if !u.client.May(u.grantType) {
+		return out, refuse(refusal.GrantNotRegistered, "this client is not registered for %s", u.grantType)
+	}
+	if err := h.present(ctx, u, form); err != nil {
+		return out, err
 	}
 	if err := h.narrow(u, form); err != nil {
-		return tokens{}, err
+		return out, err
 	}
 	if err := h.hold(ctx, u); err != nil {
+		return out, err
+	}
+	if out, err = h.mint(ctx, u); err != nil {
 		return tokens{}, err
 	}
-	response, err := h.provider.NewAccessResponse(ctx, request)
-	if err != nil {
-		return tokens{}, err
-	}
-	refresh, _ := response.GetExtra("refresh_token").(string)
-	idToken, _ := response.GetExtra("id_token").(string)
 	if err := h.flush(ctx, u); err != nil {
 		return tokens{}, err
 	}
-	return tokens{
-		AccessToken: u.access, TokenType: "Bearer", ExpiresIn: int64(h.Mint.AccessLifetime / time.Second),
-		RefreshToken: refresh, IDToken: idToken, Scope: strings.Join(u.scopes, " "),
-	}, nil
+	return out, nil
 }
 
 func checkGrantType(grantType string) error {
@@ -107,34 +121,11 @@ func checkGrantType(grantType string) error {
 	}
 }
 
-// tokenRequest is the request as fosite may see it: the checked form and the
-// Authorization header. scope and audience are ours to decide, not fosite's.
-func tokenRequest(r *http.Request, form url.Values) *http.Request {
-	seen := url.Values{}
-	for _, name := range []string{
-		"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "client_id", "client_secret",
-		"client_assertion", "client_assertion_type",
-	} {
-		if v, ok := form[name]; ok {
-			seen[name] = v
-		}
-	}
-	header := http.Header{}
-	if v := r.Header.Values("Authorization"); len(v) > 0 {
-		header["Authorization"] = v
-	}
-	return &http.Request{Method: http.MethodPost, Header: header, Form: seen, PostForm: seen}
-}
-
 // narrow decides what the tokens will be good for: never more than was granted,
 // and less when the request says so (RFC 6749 §6, RFC 8707 §2.2).
 func (h *Handler) narrow(u *unit, form url.Values) (err error) {
 	scopes, resources := strings.Fields(form.Get("scope")), form["resource"]
 	if u.grant.ID == "" { // client credentials: the client itself
-		// fosite asks for it as late as in the answer; who is refused takes no slot.
-		if !u.client.May(client.GrantCredentials) {
-			return refuse(refusal.GrantNotRegistered, "this client is not registered for %s", client.GrantCredentials)
-		}
 		if u.scopes, err = u.client.OwnScopes(scopes); err != nil {
 			return err
 		}

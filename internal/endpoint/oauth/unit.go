@@ -1,12 +1,9 @@
 package oauth
 
 import (
-	"context"
 	"net/netip"
 	"slices"
 	"time"
-
-	"github.com/ory/fosite"
 
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/fault"
@@ -18,25 +15,23 @@ import (
 	"github.com/signet-id/signet/internal/user"
 )
 
-// unit is one token request's unit of work. It travels in the context, because
-// fosite's storage and strategy methods receive nothing else; it belongs to one
-// request and needs no lock.
+// unit is one token request's unit of work: what was read, once, and what will be
+// committed, once. It belongs to one request and needs no lock.
 type unit struct {
 	now           time.Time
+	grantType     string
 	address       netip.Addr
 	client        client.Client // set by client authentication
 	authenticated bool          // in an earlier attempt at the same request
 
 	// What the presented code or refresh token named, read in one round trip.
-	requester fosite.Requester
-	code      string     // as presented, when it is one
-	opened    grant.Code // what was sealed in it
-	grant     grant.Grant
-	user      user.User
-	session   session.Session
-	presented grant.Presented
-	verdict   grant.Verdict
-	stands    []store.Op // what was read and must still be so when the tokens are committed
+	code    string     // as presented, when it is one
+	opened  grant.Code // what was sealed in it
+	grant   grant.Grant
+	user    user.User
+	session session.Session
+	verdict grant.Verdict
+	stands  []store.Op // what was read and must still be so when the tokens are committed
 
 	slot  slot.Slot // that the access token will carry
 	moved bool      // the grant took another slot
@@ -44,21 +39,6 @@ type unit struct {
 	// What the tokens will say: the grant's, narrowed by the request.
 	scopes   []string
 	audience []string
-
-	access string // the access token, for at_hash
-}
-
-type unitKey struct{}
-
-func withUnit(ctx context.Context, u *unit) context.Context {
-	return context.WithValue(ctx, unitKey{}, u)
-}
-
-// unitOf returns the request's unit of work. At /authorize there is none, and
-// nothing there calls for it.
-func unitOf(ctx context.Context) *unit {
-	u, _ := ctx.Value(unitKey{}).(*unit)
-	return u
 }
 
 // authentication is how the person behind the tokens signed in.
@@ -87,7 +67,7 @@ func (u *unit) claims() map[string]any {
 // again is a new attempt at the same request: what u read has changed meanwhile.
 // The client has authenticated; its assertion is spent.
 func (u *unit) again() *unit {
-	return &unit{now: time.Now(), address: u.address, client: u.client, authenticated: true}
+	return &unit{now: time.Now(), grantType: u.grantType, address: u.address, client: u.client, authenticated: true}
 }
 
 // stand demands that r is as it was read when the tokens are committed: nothing
