@@ -73,33 +73,56 @@ func (r *Ring) Verify(compact string) (Header, []byte, error) {
 	if len(compact) > MaxToken {
 		return Header{}, nil, fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxToken)
 	}
-	parts := strings.SplitN(compact, ".", 4)
-	if len(parts) != 3 {
+	if strings.Count(compact, ".") != 2 {
 		return Header{}, nil, fmt.Errorf("%w: not three parts", ErrMalformed)
 	}
-	var decoded [3][]byte
-	for i, part := range parts {
-		var err error
-		if decoded[i], err = decodePart(part); err != nil {
-			return Header{}, nil, fmt.Errorf("%w: part %d: %w", ErrMalformed, i+1, err)
-		}
-	}
-	header, err := parseHeader(decoded[0])
+	end := strings.LastIndexByte(compact, '.')
+	protected, payload, _ := strings.Cut(compact[:end], ".")
+	ring := r.current.Load()
+	header, err := ring.header(protected)
 	if err != nil {
 		return Header{}, nil, err
 	}
-	m := r.current.Load().byID[header.Kid]
+	claims, err := decodePart(payload)
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("%w: payload: %w", ErrMalformed, err)
+	}
+	signature, err := decodePart(compact[end+1:])
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("%w: signature: %w", ErrMalformed, err)
+	}
+	m := ring.byID[header.Kid]
 	if m == nil {
 		return Header{}, nil, fmt.Errorf("%w: %q", ErrUnknownKey, header.Kid)
 	}
 	if header.Alg != m.algorithm {
 		return Header{}, nil, fmt.Errorf("%w: key %s signs %s, not %q", ErrSignature, m.id, m.algorithm, header.Alg)
 	}
-	input := []byte(compact[:len(parts[0])+1+len(parts[1])])
-	if !m.algorithm.verifies(m.public, input, decoded[2]) {
+	if !m.algorithm.verifies(m.public, []byte(compact[:end]), signature) {
 		return Header{}, nil, fmt.Errorf("%w: by key %s", ErrSignature, m.id)
 	}
-	return header, decoded[1], nil
+	return header, claims, nil
+}
+
+// Holds reports whether a key with that ID is in the ring, in whatever state: what it
+// signed verifies as long as it is.
+func (r *Ring) Holds(id string) bool { return r.current.Load().byID[id] != nil }
+
+// header reads a protected header. Those that this ring writes are the same few
+// texts again and again, and known without decoding them.
+func (s *snapshot) header(encoded string) (Header, error) {
+	for _, k := range s.keys {
+		for typ, h := range *k.headers.Load() {
+			if h == encoded {
+				return Header{Alg: k.algorithm, Kid: k.id, Typ: typ}, nil
+			}
+		}
+	}
+	text, err := decodePart(encoded)
+	if err != nil {
+		return Header{}, fmt.Errorf("%w: header: %w", ErrMalformed, err)
+	}
+	return parseHeader(text)
 }
 
 // decodePart is base64url with exactly one spelling for each value. The

@@ -323,3 +323,19 @@ func FuzzVerifyAcceptsOnlyWhatWasSigned(f *testing.F) {
 		}
 	})
 }
+
+func TestTheRingKnowsWhichKeysItHolds(t *testing.T) {
+	r := open(t, &storage{}, policy, keys.ES256, keys.EdDSA)
+	for _, k := range r.List() {
+		if !r.Holds(k.ID) {
+			t.Errorf("Holds(%s) = false", k.ID)
+		}
+	}
+	gone := r.List()[0].ID
+	if _, err := r.Compromise(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	if r.Holds(gone) || r.Holds("") {
+		t.Error("the ring holds a key that was removed, or one without a name")
+	}
+}

@@ -117,12 +117,17 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	a.mint = &token.Mint{
 		Issuer: cfg.Issuer, Keys: a.keys, AccessAlg: keys.Algorithm(cfg.Tokens.AccessAlgorithm),
 		AccessLifetime: cfg.Tokens.AccessLifetime, IDLifetime: cfg.Tokens.IDLifetime,
+		Memory: token.NewMemory(rememberedTokens),
 	}
 	if err := a.openEndings(ctx); err != nil {
 		return nil, err
 	}
 	return a, a.compose(o)
 }
+
+// rememberedTokens is how many access tokens userinfo and introspection need not
+// check twice: some 8 MB when all places are taken.
+const rememberedTokens = 8192
 
 // openEndings wires what ends authority to those who are told: the status lists
 // and the stream, and the relying parties.

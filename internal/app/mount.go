@@ -54,7 +54,7 @@ func (a *App) mount(r rooms) error {
 	g := a.server.Echo().Group(r.base)
 	documents.Mount(root, g)
 	door := visitor.Door{Store: a.store, Cookies: r.cookies, Sessions: r.sessions, Ended: a.ended}
-	oauth.New(oauth.Options{
+	authorization, err := oauth.New(oauth.Options{
 		Issuer: a.config.Issuer, Base: r.base, Door: door, Seal: a.seal, Clients: a.clients, Mint: a.mint,
 		Pages: r.look, Log: a.log, Take: a.status.Slots.Take, HasEnded: a.status.Board.Ended,
 		Assertions: assertion.New(assertion.Options{
@@ -62,7 +62,11 @@ func (a *App) mount(r rooms) error {
 		}),
 		Refresh: oauth.RefreshPolicy{Lifetime: a.config.Tokens.RefreshLifetime, Window: a.config.Tokens.ReuseWindow},
 		Count:   counters.token, Refusals: a.refusals, Candid: a.config.Loopback(),
-	}).Mount(g)
+	})
+	if err != nil {
+		return err
+	}
+	authorization.Mount(g)
 	(&signin.Handler{
 		Base: r.base, Door: door, Seal: a.seal, Users: a.users, Passwords: r.passwords, Clients: a.clients,
 		Pages: r.look, Cookies: r.cookies, Personas: r.personas, Count: counters.signIn,

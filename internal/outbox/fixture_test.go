@@ -35,6 +35,8 @@ func (plain) Verify(string) (keys.Header, []byte, error) {
 	return keys.Header{}, nil, errors.New("not here")
 }
 
+func (plain) Holds(string) bool { return false }
+
 // told is one logout token as a client got it.
 type told struct {
 	at              time.Time

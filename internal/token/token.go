@@ -5,7 +5,8 @@
 //	compact JWS ──keys.Ring.Verify──▶ ParseAccess, ParseHint
 //
 // It never decides who gets a token, and stores nothing: a token is gone from
-// the issuer the moment it is written.
+// the issuer the moment it is written. One that comes back is remembered for a
+// while, by its digest, because it comes again.
 package token
 
 import (
@@ -33,6 +34,7 @@ const (
 type Signer interface {
 	Sign(ctx context.Context, alg keys.Algorithm, typ string, claims []byte) (string, error)
 	Verify(compact string) (keys.Header, []byte, error)
+	Holds(kid string) bool
 }
 
 // Mint makes and reads the tokens of one issuer. Safe for concurrent use.
@@ -42,6 +44,7 @@ type Mint struct {
 	AccessAlg      keys.Algorithm
 	AccessLifetime time.Duration
 	IDLifetime     time.Duration
+	Memory         *Memory // of the access tokens that were read
 }
 
 // Access is what an access token says. Fields that are zero are left out.

@@ -99,23 +99,28 @@ func presentedBy(r *http.Request, form url.Values) (credentials, error) {
 // basic reads HTTP Basic as RFC 6749 §2.3.1 has it: id and secret are
 // form-urlencoded before they are joined.
 func basic(header, inForm string) (credentials, error) {
-	malformed := refuse(refusal.ClientAuthentication, "the Authorization header is not HTTP Basic with a form-urlencoded client id and secret")
+	malformed := func(err error) (credentials, error) {
+		return credentials{}, refuse(refusal.ClientAuthentication, "the Authorization header is not HTTP Basic with a form-urlencoded client id and secret").because(err)
+	}
 	scheme, encoded, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") {
-		return credentials{}, malformed
+		return malformed(nil)
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
 	if err != nil {
-		return credentials{}, malformed.because(err)
+		return malformed(err)
 	}
 	user, password, ok := strings.Cut(string(raw), ":")
 	if !ok {
-		return credentials{}, malformed
+		return malformed(nil)
 	}
-	id, err1 := url.QueryUnescape(user)
-	secret, err2 := url.QueryUnescape(password)
-	if err1 != nil || err2 != nil {
-		return credentials{}, malformed
+	id, err := url.QueryUnescape(user)
+	if err != nil {
+		return malformed(nil) // the error would quote what may be a secret
+	}
+	secret, err := url.QueryUnescape(password)
+	if err != nil {
+		return malformed(nil)
 	}
 	if inForm != "" && inForm != id {
 		return credentials{}, refuse(refusal.ClientAuthenticatedTwice, "client_id and the Authorization header name different clients")

@@ -2,10 +2,12 @@ package oauth
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/ory/fosite"
@@ -28,6 +30,7 @@ type RefreshPolicy struct{ Lifetime, Window time.Duration }
 type Handler struct {
 	Options
 	provider *fosite.Fosite
+	judged   *lru.Cache[string, struct{}] // what the provider found good
 }
 
 // Options are what the endpoints need.
@@ -56,8 +59,12 @@ type Options struct {
 }
 
 // New composes the handler and the fosite provider behind it.
-func New(o Options) *Handler {
-	return &Handler{Options: o, provider: newProvider()}
+func New(o Options) (*Handler, error) {
+	judged, err := lru.New[string, struct{}](maxJudged)
+	if err != nil {
+		return nil, fmt.Errorf("making the memory of judged requests: %w", err)
+	}
+	return &Handler{Options: o, provider: newProvider(), judged: judged}, nil
 }
 
 // Mount adds the endpoints under the issuer's path.

@@ -72,9 +72,12 @@ func readToken(r *http.Request) (url.Values, error) {
 
 // wantForm parses the body, which must be urlencoded (RFC 6749 §3.2).
 func wantForm(r *http.Request) error {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return refuse(refusal.FormExpected, "send the parameters as a form body with Content-Type application/x-www-form-urlencoded")
+	const form = "application/x-www-form-urlencoded"
+	if sent := r.Header.Get("Content-Type"); sent != form {
+		kind, _, err := mime.ParseMediaType(sent)
+		if err != nil || kind != form {
+			return refuse(refusal.FormExpected, "send the parameters as a form body with Content-Type %s", form)
+		}
 	}
 	if err := r.ParseForm(); err != nil {
 		return refuse(refusal.FormExpected, "the form body is malformed or too large").because(err)
@@ -85,25 +88,23 @@ func wantForm(r *http.Request) error {
 // checkParameters refuses what is too long or sent twice (RFC 6749 §3.1, §3.2:
 // parameters MUST NOT be included more than once; resource may be, RFC 8707).
 func checkParameters(params url.Values) error {
-	total := 0
-	names := make([]string, 0, len(params))
-	for name := range params {
-		names = append(names, name)
-	}
-	slices.Sort(names) // the same request always names the same parameter
-	for _, name := range names {
-		values := params[name]
-		if len(values) > 1 && name != "resource" {
-			return refuse(refusal.ParameterDuplicated, "the parameter %q was sent %d times, send it once", printable(name), len(values))
-		}
+	total, first, found := 0, "", false
+	for name, values := range params {
+		bad := len(values) > 1 && name != "resource"
 		for _, v := range values {
-			if len(v) > maxParameter {
-				return refuse(refusal.ParameterTooLong, "the parameter %q is longer than %d bytes", printable(name), maxParameter)
-			}
+			bad = bad || len(v) > maxParameter
 			total += len(name) + len(v)
 		}
+		if bad && (!found || name < first) { // the same request always names the same parameter
+			first, found = name, true
+		}
 	}
-	if total > maxParameters {
+	switch {
+	case found && len(params[first]) > 1 && first != "resource":
+		return refuse(refusal.ParameterDuplicated, "the parameter %q was sent %d times, send it once", printable(first), len(params[first]))
+	case found:
+		return refuse(refusal.ParameterTooLong, "the parameter %q is longer than %d bytes", printable(first), maxParameter)
+	case total > maxParameters:
 		return refuse(refusal.ParameterTooLong, "the parameters are longer than %d bytes together", maxParameters)
 	}
 	return nil

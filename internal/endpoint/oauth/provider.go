@@ -26,10 +26,22 @@ func newProvider() *fosite.Fosite {
 	})
 }
 
+// maxJudged is how many different requests fosite need not judge twice.
+const maxJudged = 1024
+
 // checkWithFosite lets fosite judge the request, cut down to what was admitted:
 // what remains are the response type and the rules that a request must satisfy
-// as a whole.
+// as a whole. For response_type=code its verdict hangs on what names it here and
+// on nothing else, and a service's requests are alike but for state, nonce and
+// challenge: it judges each of them once.
 func checkWithFosite(ctx context.Context, h *Handler, q *request) error {
+	name := ""
+	if q.params.Get("response_type") == "code" {
+		name = strings.Join([]string{q.client.ID, q.redirectURI, strings.Join(q.asked.Scopes, " "), strings.Join(q.audience, " ")}, "\n")
+		if h.judged.Contains(name) {
+			return nil
+		}
+	}
 	form := url.Values{
 		"client_id": {q.client.ID}, "redirect_uri": {q.redirectURI}, "response_type": q.params["response_type"],
 		"scope": {strings.Join(q.asked.Scopes, " ")}, "audience": q.audience,
@@ -39,8 +51,13 @@ func checkWithFosite(ctx context.Context, h *Handler, q *request) error {
 	}
 	as := fositeClient{q.client, q.redirectURI, q.asked.Scopes, q.audience}
 	r := &http.Request{Method: http.MethodGet, Header: http.Header{}, Form: form, PostForm: url.Values{}}
-	_, err := h.provider.NewAuthorizeRequest(context.WithValue(ctx, requestKey{}, as), r)
-	return err
+	if _, err := h.provider.NewAuthorizeRequest(context.WithValue(ctx, requestKey{}, as), r); err != nil {
+		return err
+	}
+	if name != "" {
+		h.judged.Add(name, struct{}{})
+	}
+	return nil
 }
 
 type requestKey struct{}
