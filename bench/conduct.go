@@ -58,15 +58,20 @@ func conduct(ctx context.Context, o options, out io.Writer) (err error) {
 
 // introduce says under what circumstances the figures came to be.
 func (b *bench) introduce() error {
+	_, err := fmt.Fprintf(b.out, "%s; %d connections from a process beside the server, %gs a line, in %d turns.\n"+
+		"Store with %d users and %d clients, every commit synced. Trust the columns of CPU, allocations and commits; requests\n"+
+		"per second and latency are those of a machine that shares its CPUs with the load.\n",
+		machine(), b.connections, b.seconds, rounds, users, clients+3)
+	return err
+}
+
+// machine is what the figures depend on most.
+func machine() string {
 	busy := ""
 	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
 		busy = ", load average " + strings.Join(strings.Fields(string(text))[:1], "") + " at the start"
 	}
-	_, err := fmt.Fprintf(b.out, "%s %s/%s, %d CPUs%s; %d connections from a process beside the server, %gs a line, in %d turns.\n"+
-		"Store with %d users and %d clients, every commit synced. Trust the columns of CPU, allocations and commits; requests\n"+
-		"per second and latency are those of a machine that shares its CPUs with the load.\n",
-		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), busy, b.connections, b.seconds, rounds, users, clients+3)
-	return err
+	return fmt.Sprintf("%s %s/%s, %d CPUs%s", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), busy)
 }
 
 func (b *bench) folder(name string) (string, error) {

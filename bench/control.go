@@ -9,8 +9,6 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"time"
-
-	"github.com/signet-id/signet/internal/store/boltstore"
 )
 
 // The roles in which this binary runs itself.
@@ -38,13 +36,12 @@ const (
 
 // report is a child's answer: what it has used since it started.
 type report struct {
-	Error        string `json:",omitempty"`
-	Address      string `json:",omitempty"` // in the first report only
-	CPU          time.Duration
-	Mallocs      uint64
-	Bytes        uint64
-	Commits      uint64
-	Transactions uint64
+	Error   string `json:",omitempty"`
+	Address string `json:",omitempty"` // in the first report only
+	CPU     time.Duration
+	Mallocs uint64
+	Bytes   uint64
+	counts
 
 	Endings                []stamp `json:",omitempty"` // endings
 	Heap, Stacks, Resident uint64  `json:",omitempty"` // memory: bytes at this moment
@@ -52,7 +49,7 @@ type report struct {
 
 // subject is the server inside a child, as far as commands reach it.
 type subject struct {
-	stats   func() boltstore.Stats
+	counts  func() counts
 	play    func(map[string]play)
 	endings func() []stamp
 	profile *os.File
@@ -119,9 +116,5 @@ func writeAllocations(path string) error {
 func (s *subject) usage() report {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	stats := s.stats()
-	return report{
-		CPU: processTime(), Mallocs: memory.Mallocs, Bytes: memory.TotalAlloc,
-		Commits: stats.Commits, Transactions: stats.Transactions,
-	}
+	return report{CPU: processTime(), Mallocs: memory.Mallocs, Bytes: memory.TotalAlloc, counts: s.counts()}
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/signet-id/signet/internal/ended"
 	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/store"
-	"github.com/signet-id/signet/internal/store/boltstore"
 )
 
 // roleEnding is the issuer whose endings are timed.
@@ -80,22 +79,16 @@ func serveEnding(ctx context.Context, args []string) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	s, clock := &subject{}, &timed{}
+	trips, clock := &counting{}, &timed{}
 	a, err := app.New(ctx, cfg, app.Options{Version: "bench", Log: os.Stderr, Wrap: func(engine store.Store) store.Store {
-		if counting, ok := engine.(interface{ Stats() boltstore.Stats }); ok {
-			s.stats = counting.Stats
-		}
-		clock.Store = engine
+		clock.Store = trips.before(engine)
 		return clock
 	}})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	if s.stats == nil {
-		return errors.New("the engine counts nothing")
-	}
-	s.endings = clock.take
+	s := &subject{counts: trips.counts, endings: clock.take}
 	address, err := a.Listen(ctx)
 	if err != nil {
 		return err

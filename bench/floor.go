@@ -70,7 +70,7 @@ func serveFloor(ctx context.Context, args []string) (err error) {
 	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	control := &subject{stats: s.store.Stats, play: func(p map[string]play) { s.plays.Store(&p) }}
+	control := &subject{counts: ofBolt(s.store), play: func(p map[string]play) { s.plays.Store(&p) }}
 	err = control.obey(os.Stdin, os.Stdout, listener.Addr().String())
 	err = errors.Join(err, server.Close())
 	if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {

@@ -11,9 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/signet-id/signet/internal/app"
+	"github.com/signet-id/signet/internal/cli"
 	"github.com/signet-id/signet/internal/config"
-	"github.com/signet-id/signet/internal/store"
-	"github.com/signet-id/signet/internal/store/boltstore"
 )
 
 // issuerURL is as in production: https, with TLS left to a proxy on this host.
@@ -33,10 +32,11 @@ func settings(dir, algorithm string, level slog.Level) config.Config {
 }
 
 // serveIssuer is the child that is measured: the composed app with its fsyncs,
-// its log on stderr, and a hook that reads the engine's counts.
+// its log on stderr, and a hook that counts what it asks of the engine.
 func serveIssuer(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet(roleIssuer, flag.ContinueOnError)
 	dir := flags.String("dir", "", "the folder of the store")
+	engine := flags.String("store", "", "an engine of the network that has the records; the folder has the key")
 	algorithm := flags.String("algorithm", "ES256", "what signs access tokens")
 	quiet := flags.Bool("quiet", false, "log warnings and errors only")
 	if err := flags.Parse(args); err != nil {
@@ -47,31 +47,28 @@ func serveIssuer(ctx context.Context, args []string) (err error) {
 		level = slog.LevelWarn
 	}
 	cfg := settings(*dir, *algorithm, level)
+	if *engine != "" {
+		cfg.Store, cfg.Keys.EncryptionKeyFile = *engine, filepath.Join(*dir, keyFile)
+		cfg.Admin.Socket = filepath.Join(*dir, "signet.sock")
+	}
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	s := &subject{}
-	a, err := app.New(ctx, cfg, app.Options{Version: "bench", Log: os.Stderr, Wrap: func(engine store.Store) store.Store {
-		if counting, ok := engine.(interface{ Stats() boltstore.Stats }); ok {
-			s.stats = counting.Stats
-		}
-		return engine
-	}})
+	trips := &counting{}
+	a, err := app.New(ctx, cfg, app.Options{Version: "bench", Log: os.Stderr, Wrap: trips.before})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	if s.stats == nil {
-		return errors.New("the engine counts nothing")
-	}
 	address, err := a.Listen(ctx)
 	if err != nil {
 		return err
 	}
+	defer cli.Reserve(os.Environ())() // as signet serve does
 	ctx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- a.Run(ctx) }()
-	err = s.obey(os.Stdin, os.Stdout, address.String())
+	err = (&subject{counts: trips.counts}).obey(os.Stdin, os.Stdout, address.String())
 	stop()
 	if failed := <-served; failed != nil {
 		return fmt.Errorf("serving: %w", errors.Join(failed, err))

@@ -41,31 +41,35 @@ func (c *contender) slice(ctx context.Context, s scenario, d time.Duration, f *f
 	}
 	f.steps += len(took)
 	f.took = append(f.took, took...)
-	f.used.CPU += after.CPU - before.CPU
-	f.used.Mallocs += after.Mallocs - before.Mallocs
-	f.used.Bytes += after.Bytes - before.Bytes
-	f.used.Commits += after.Commits - before.Commits
-	f.used.Transactions += after.Transactions - before.Transactions
+	f.used.add(after)
+	f.used.subtract(before)
 	return nil
 }
 
 // load lets all visitors take steps side by side for d, and returns how long
 // each step took. The first failure ends it.
 func load(ctx context.Context, visitors []*visitor, d time.Duration, step func(*visitor) error) ([]time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	took := make([][]time.Duration, len(visitors))
-	failed := make([]error, len(visitors))
-	var wg sync.WaitGroup
-	for i, v := range visitors {
+	for _, v := range visitors {
 		if err := v.bound(d); err != nil {
 			return nil, fmt.Errorf("setting a deadline: %w", err)
 		}
+	}
+	return together(ctx, len(visitors), d, func(i int) error { return step(visitors[i]) })
+}
+
+// together takes steps in n goroutines for d; step is told which of them.
+func together(ctx context.Context, n int, d time.Duration, step func(int) error) ([]time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	took := make([][]time.Duration, n)
+	failed := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
 		wg.Go(func() {
 			mine := make([]time.Duration, 0, 4096)
 			for ctx.Err() == nil {
 				began := time.Now()
-				if err := step(v); err != nil {
+				if err := step(i); err != nil {
 					failed[i] = err
 					cancel()
 					return

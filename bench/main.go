@@ -10,6 +10,9 @@
 //	bench ending ──endings, 50/s──▶ issuer ──stream──▶ 50, then 1,000 verifiers
 //	  how soon each of them refuses, what listening and lists cost
 //
+//	bench engines ──requests──▶ one node, then two ──▶ bbolt, PostgreSQL, etcd
+//	  what each request costs on each engine, and how many commits it takes
+//
 // Issuer and floor are children of its own: this binary again, on a temporary
 // folder. They end when their stdin does, however the bench dies. Start-up,
 // memory and size are those of the real binary, which is sent a SIGTERM.
@@ -32,7 +35,7 @@ import (
 )
 
 // patience bounds the whole run, whatever hangs.
-const patience = 10 * time.Minute
+const patience = 30 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -62,6 +65,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if len(args) > 0 && args[0] == "ending" {
 		return runEnding(ctx, args[1:], os.Stdout)
+	}
+	if len(args) > 0 && args[0] == "engines" {
+		return runEngines(ctx, args[1:], os.Stdout)
 	}
 	o, err := readOptions(args)
 	if err != nil {

@@ -26,6 +26,9 @@ const (
 	clients = 50
 )
 
+// keyFile seals the records, and lies next to the store.
+const keyFile = "signet.key"
+
 // The clients that the scenarios use.
 const (
 	clientRobot = "robot" // client credentials
@@ -120,7 +123,7 @@ func (e *estate) signIn(ctx context.Context, a *app.App, subject string) error {
 
 // copyTo gives a server a store of its own: bbolt locks its file.
 func (e estate) copyTo(dir string) error {
-	for _, name := range []string{"signet.db", "signet.key"} {
+	for _, name := range []string{"signet.db", keyFile} {
 		content, err := os.ReadFile(filepath.Join(e.dir, name))
 		if err != nil {
 			return fmt.Errorf("copying the store: %w", err)

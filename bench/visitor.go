@@ -29,6 +29,10 @@ type visitor struct {
 	record  map[string]play // if not nil, the answers by path
 
 	code, access, refresh string // what was issued last
+
+	login   string   // of whoever has the cookies
+	journey string   // of a sign-in
+	codes   []string // for later
 }
 
 // visit opens n connections to a server.
@@ -89,11 +93,15 @@ const (
 	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 )
 
+// asking is where a service sends a browser.
+func asking(client string) string {
+	return "/authorize?response_type=code&client_id=" + client + "&redirect_uri=" + url.QueryEscape(callback) +
+		"&scope=openid+profile+email+" + url.QueryEscape(scope) + "&state=af0ifjsldkj&nonce=n-0S6_WzA2Mj&code_challenge_method=S256&code_challenge=" + challenge
+}
+
 // authorize asks for a code, signed in already.
 func (v *visitor) authorize(client string) error {
-	target := "/authorize?response_type=code&client_id=" + client + "&redirect_uri=" + url.QueryEscape(callback) +
-		"&scope=openid+profile+email+" + url.QueryEscape(scope) + "&state=af0ifjsldkj&nonce=n-0S6_WzA2Mj&code_challenge_method=S256&code_challenge=" + challenge
-	if err := v.do(http.StatusSeeOther, http.MethodGet, target, "Accept: text/html\r\nCookie: "+v.cookies+"\r\n", ""); err != nil {
+	if err := v.do(http.StatusSeeOther, http.MethodGet, asking(client), "Accept: text/html\r\nCookie: "+v.cookies+"\r\n", ""); err != nil {
 		return err
 	}
 	_, rest, found := strings.Cut(v.location, "code=")
@@ -113,12 +121,15 @@ func (v *visitor) renew(client string) error {
 	return v.token(client, "grant_type=refresh_token&refresh_token="+v.refresh)
 }
 
+// basic is the header by which a client authenticates.
+func (v *visitor) basic(client string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(client+":"+v.secrets[client])) + "\r\n"
+}
+
 // token posts to the token endpoint and keeps what it issues. Secrets and
 // tokens are base64url: they need no escaping in a form.
 func (v *visitor) token(client, form string) error {
-	credentials := base64.StdEncoding.EncodeToString([]byte(client + ":" + v.secrets[client]))
-	header := "Authorization: Basic " + credentials + "\r\n"
-	if err := v.do(http.StatusOK, http.MethodPost, "/token", header, form); err != nil {
+	if err := v.do(http.StatusOK, http.MethodPost, "/token", v.basic(client), form); err != nil {
 		return err
 	}
 	v.access, v.refresh = member(v.body.Bytes(), "access_token"), member(v.body.Bytes(), "refresh_token")

@@ -29,6 +29,9 @@ type Need struct {
 
 	Nodes  float64
 	Engine Choice
+	// EngineCores are busy with the engine itself, all its machines together; 0
+	// where it is part of the node.
+	EngineCores float64
 }
 
 // Work is one cause of load, in cores.
@@ -79,6 +82,7 @@ func (a Assumptions) At(users float64) Need {
 	if n.Engine = a.choose(n); n.Engine.Name == bolt {
 		n.Nodes = 1
 	}
+	n.EngineCores = a.engineCores(n)
 	return n
 }
 
@@ -176,6 +180,16 @@ const bolt, etcd, postgres = "bolt", "etcd", "PostgreSQL"
 type Choice struct {
 	Name    string
 	Issuers float64
+}
+
+func (a Assumptions) engineCores(n Need) float64 {
+	switch n.Engine.Name {
+	case etcd:
+		return (n.Commits*a.EtcdCPUCommit + n.Reads*a.EtcdCPURead) * micro
+	case postgres:
+		return (n.Commits*a.PostgresCPUCommit + n.Reads*a.PostgresCPURead) * micro
+	}
+	return 0
 }
 
 // choose takes the simplest engine that carries it. When none does, the people

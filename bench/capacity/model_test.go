@@ -103,11 +103,21 @@ func TestTheEngineIsTheSimplestThatCarriesIt(t *testing.T) {
 		"more than one node does": {need(100, 1e9, 2.1), Choice{etcd, 1}},
 		"more than etcd keeps":    {need(100, 9e9, 2.1), Choice{postgres, 1}},
 		"a large file":            {need(100, 9e9, 1), Choice{bolt, 1}},
-		"twice what it commits":   {need(5000, 9e9, 20), Choice{postgres, 2}},
+		"twice what it commits":   {need(2*a.PostgresCommits*a.Load, 9e9, 20), Choice{postgres, 2}},
 		"twice what it keeps":     {need(100, 4e12, 20), Choice{postgres, 2}},
 	} {
 		if got := a.choose(tt.need); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
+		}
+	}
+}
+
+func TestTheEngineIsBusyWithReadsAndCommits(t *testing.T) {
+	a := Defaults()
+	a.PostgresCPUCommit, a.PostgresCPURead, a.EtcdCPUCommit, a.EtcdCPURead = 100, 200, 400, 300
+	for name, want := range map[string]float64{postgres: 1000*100e-6 + 2000*200e-6, etcd: 1000*400e-6 + 2000*300e-6, bolt: 0} {
+		if got := a.engineCores(Need{Commits: 1000, Reads: 2000, Engine: Choice{name, 1}}); !near(got, want) {
+			t.Errorf("%s keeps %v cores busy, want %v", name, got, want)
 		}
 	}
 }

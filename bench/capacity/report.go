@@ -49,6 +49,7 @@ func rows() []row {
 		{"written a second", func(n Need) string { return size(n.Written) }},
 		{"stored by the engine", func(n Need) string { return size(n.Bytes) }},
 		{"**engine**", func(n Need) string { return n.Engine.Name }},
+		{"… its own cores that are busy", engineCores},
 		{"**issuers**, each with an engine", func(n Need) string { return number(n.Engine.Issuers) }},
 		rate("status lists", func(n Need) float64 { return n.Lists }),
 		{"… of their slots ended", func(n Need) string { return number(100*n.Ended) + " %" }},
@@ -65,6 +66,13 @@ func rows() []row {
 		{"… of what one client can be told", func(n Need) string { return number(100*n.HottestUse) + " %" }},
 		rate("records that a node reads to start", func(n Need) float64 { return n.Start }),
 	}
+}
+
+func engineCores(n Need) string {
+	if n.EngineCores == 0 {
+		return "–"
+	}
+	return number(n.EngineCores)
 }
 
 // print writes the assumptions as a table.

@@ -1,4 +1,4 @@
-// Package enginetest owns real engines for tests: it starts the servers that
+// Package enginetest owns real engines for tests and benchmarks: it starts the servers that
 // PostgreSQL and etcd themselves ship, on loopback ports and in folders of its
 // own, kills them when a test says so, and stops them in the end.
 //
@@ -7,8 +7,8 @@
 //
 // It never stands in for an engine, and never touches a server that it did not
 // start. Where the programs are missing a test is skipped, and says so; where CI
-// is set it fails instead. Without SIGNET_ENGINES in the environment no engine
-// starts.
+// is set it fails instead. Without SIGNET_ENGINES in the environment no test starts
+// an engine.
 package enginetest
 
 import (
