@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-id/signet/internal/enginetest"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/store/pgstore"
@@ -58,8 +59,68 @@ func (a *acknowledged) write(ctx context.Context, t *testing.T, round int, nodes
 	writing.Wait()
 }
 
-// The stores stay open: nodes outlive their database.
-func TestWhatWasAcknowledgedOutlivesACrashOfTheDatabase(t *testing.T) {
+// What a server goes through while a test has it for itself.
+func TestWhatWasAcknowledgedIsNotLostWithTheServer(t *testing.T) {
+	t.Parallel()
+	alone := new(enginetest.Postgres)
+	t.Cleanup(func() {
+		if err := alone.Stop(); err != nil {
+			t.Errorf("stopping PostgreSQL: %v", err)
+		}
+	})
+	t.Run("a change that no replica has is not acknowledged", func(t *testing.T) { proveReplicated(t, alone) })
+	t.Run("what was acknowledged outlives a crash of the database", func(t *testing.T) { proveCrash(t, alone) })
+}
+
+// proveReplicated ends the wait for a replica, as an operator or a timeout does:
+// PostgreSQL reports success then, with a warning.
+func proveReplicated(t *testing.T, server *enginetest.Postgres) {
+	url := server.Database(t)
+	s := open(t, url, pgstore.Options{})
+	replica := func(setting string) {
+		t.Helper()
+		for _, statement := range []string{"ALTER SYSTEM " + setting, "SELECT pg_reload_conf()"} {
+			if _, err := server.Query(t.Context(), url, statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	replica("SET synchronous_standby_names = nobody")
+	eventually(t, "a Commit waits for a replica", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err := s.Commit(ctx, store.Put("a", nil))
+		return err != nil
+	})
+	const waits = " FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+	eventually(t, "those whose callers have left are over", func() bool {
+		count, err := server.Query(t.Context(), url, "SELECT count(*)"+waits)
+		return err == nil && count == "0"
+	})
+	outcome := make(chan error, 1)
+	go func() {
+		_, err := s.Commit(context.WithoutCancel(t.Context()), store.Put("b", nil))
+		outcome <- err
+	}()
+	eventually(t, "the Commit waits, and no longer", func() bool {
+		ended, err := server.Query(t.Context(), url, "SELECT pg_cancel_backend(pid)"+waits)
+		return err == nil && ended == "t"
+	})
+	if err := <-outcome; fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "did not wait for its replica") {
+		t.Errorf("Commit = %v, want that nobody knows whether it will last", err)
+	}
+	if r, err := s.Get(t.Context(), "b"); err != nil || !r[0].Exists() {
+		t.Errorf("the record is %+v, %v, want that the primary has it", r, err)
+	}
+	replica("RESET synchronous_standby_names")
+	eventually(t, "a change is acknowledged that waits for nobody", func() bool {
+		_, err := s.Commit(t.Context(), store.Put("b", nil))
+		return err == nil
+	})
+}
+
+// proveCrash keeps the stores open: nodes outlive their database.
+func proveCrash(t *testing.T, server *enginetest.Postgres) {
 	url := server.Database(t)
 	nodes := []*pgstore.Store{open(t, url, pgstore.Options{}), open(t, url, pgstore.Options{})}
 	taken := map[string]int{}
@@ -120,12 +181,13 @@ func TestWhatWasAcknowledgedOutlivesACrashOfTheDatabase(t *testing.T) {
 // A transaction that the database takes back has not happened, and is tried
 // again; after any other error nobody knows, and it is not.
 func TestACommitIsTriedAgainOnlyWhenItCertainlyDidNotHappen(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		code  string
 		again bool
-	}{{"40001", true}, {"40P01", true}, {"XX000", false}, {"57014", false}, {"08006", false}} {
+	}{{"40001", true}, {"40P01", true}, {"25006", true}, {"XX000", false}, {"57014", false}, {"08006", false}} {
 		t.Run(c.code, func(t *testing.T) {
-			url := server.Database(t)
+			url := server.Schema(t)
 			s := open(t, url, pgstore.Options{})
 			psql(t, url, `CREATE SEQUENCE tries; CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 				IF nextval('tries') < 3 THEN RAISE EXCEPTION USING ERRCODE = '`+c.code+`'; END IF; RETURN NEW; END $$;
@@ -146,7 +208,8 @@ func TestACommitIsTriedAgainOnlyWhenItCertainlyDidNotHappen(t *testing.T) {
 
 // Somebody else holds the lock, who does not belong to us: a backup, an operator.
 func TestALockThatIsNotReleasedMakesTheStoreBusyAndChangesNothing(t *testing.T) {
-	url := server.Database(t)
+	t.Parallel()
+	url := server.Schema(t)
 	s := open(t, url, pgstore.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	var holding sync.WaitGroup

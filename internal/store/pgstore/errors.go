@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -30,6 +31,38 @@ const (
 	classLogin        = "28"
 )
 
+// unsentError says why a Commit was not even asked for.
+type unsentError struct{ cause error }
+
+func (e *unsentError) Error() string { return "before anything was sent: " + e.cause.Error() }
+
+func (e *unsentError) Unwrap() error { return e.cause }
+
+// errUnreplicated is a Commit that its own database has, and perhaps no other.
+var errUnreplicated = errors.New("the database did not wait for its replica")
+
+// heedNotice remembers on a connection that PostgreSQL gave up waiting for its
+// synchronous replica, because a timeout or an operator ended the wait. It says so
+// in a warning and reports success all the same: on the disk of the primary the
+// change is, and after a failover it need not be anywhere. The routine's name, other
+// than the message, is the same in every language.
+func heedNotice(conn *pgconn.PgConn, n *pgconn.Notice) {
+	if n.Routine == routineSyncRep {
+		conn.CustomData()[routineSyncRep] = true
+	}
+}
+
+const routineSyncRep = "SyncRepWaitForLSN"
+
+// replicated returns what heedNotice has remembered, once.
+func replicated(conn *pgconn.PgConn) error {
+	if _, gaveUp := conn.CustomData()[routineSyncRep]; !gaveUp {
+		return nil
+	}
+	delete(conn.CustomData(), routineSyncRep)
+	return errUnreplicated
+}
+
 // transient reports whether a call that changes nothing may succeed if it is
 // tried again.
 func transient(err error) bool {
@@ -54,14 +87,15 @@ func lost(err error) bool {
 	case codeAdminShutdown, codeCrashShutdown, codeStarting, codeReadOnly:
 		return true
 	}
-	return refused.Code[:2] == classConnection
+	return strings.HasPrefix(refused.Code, classConnection)
 }
 
 // harmless reports whether a Commit that ended with err has certainly not
 // happened: the database said so, or nothing was sent.
 func harmless(err error) bool {
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || pgconn.SafeToRetry(err) {
+	var unsent *unsentError
+	if errors.As(err, &connect) || errors.As(err, &unsent) || pgconn.SafeToRetry(err) {
 		return true
 	}
 	var refused *pgconn.PgError
@@ -76,9 +110,6 @@ func harmless(err error) bool {
 
 // readFault gives a failed read the errors of the contract.
 func (s *Store) readFault(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -120,7 +151,7 @@ func openFault(config *pgconn.Config, err error) error {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
 		switch {
-		case refused.Code[:2] == classLogin:
+		case strings.HasPrefix(refused.Code, classLogin):
 			return fault.Wrap(fault.Invalid, err, "the store at %s does not let %q in: check the user and the password", where, config.User)
 		case refused.Code == codeNoDatabase:
 			return fault.Wrap(fault.Invalid, err, "the store at %s has no database %q: make it first, or correct the name", where, config.Database)

@@ -28,7 +28,8 @@ func ended(t *testing.T, w store.Watch) error {
 }
 
 func TestAWatcherThatWasAwayLongerThanTheLogReachesGetsAGapAndAMirrorRecovers(t *testing.T) {
-	url := server.Database(t)
+	t.Parallel()
+	url := server.Schema(t)
 	other := open(t, url, pgstore.Options{})
 	proxy := storetest.NewProxy(t, server.Address())
 	s := open(t, server.Through(url, proxy.Address()), pgstore.Options{})
@@ -65,7 +66,8 @@ func TestAWatcherThatWasAwayLongerThanTheLogReachesGetsAGapAndAMirrorRecovers(t 
 // A replica that was promoted before it had everything, or a backup: versions
 // that were seen are given out again, and no copy in memory is right.
 func TestADatabaseThatFellBehindWhatWasSeenIsAGap(t *testing.T) {
-	url := server.Database(t)
+	t.Parallel()
+	url := server.Schema(t)
 	s := open(t, url, pgstore.Options{})
 	for range 10 {
 		if _, err := s.Commit(t.Context(), store.Put("a", nil)); err != nil {
@@ -93,9 +95,72 @@ func TestADatabaseThatFellBehindWhatWasSeenIsAGap(t *testing.T) {
 	}
 }
 
+// Were it further than what was seen by the time that the node looks, the numbers
+// alone would not tell.
+func TestADatabaseThatFellBehindAndCaughtUpUnderTheSameVersionsIsAGap(t *testing.T) {
+	t.Parallel()
+	url := server.Schema(t)
+	other := open(t, url, pgstore.Options{})
+	proxy := storetest.NewProxy(t, server.Address())
+	s := open(t, server.Through(url, proxy.Address()), pgstore.Options{})
+	w, err := s.Watch(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(count int) store.Version {
+		var v store.Version
+		for range count {
+			if v, err = other.Commit(t.Context(), store.Put("a", nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return v
+	}
+	for seen := write(10); ; {
+		if e := <-w.Events(); e.Version == seen {
+			break
+		}
+	}
+	psql(t, url, "CALL signet_sweep_1(1000, '0', '0', NULL, NULL)") // the node was away for long: all but the newest is trimmed
+	proxy.Cut()
+	psql(t, url, "UPDATE signet_state SET version = 5; DELETE FROM signet_changes")
+	write(20)
+	proxy.Fair()
+	if err := ended(t, w); !errors.Is(err, store.ErrGap) {
+		t.Errorf("the Watch ended with %v, want ErrGap", err)
+	}
+}
+
+// A quiet night: the log is trimmed to its newest change, and that is no gap.
+func TestAWatchOutlastsTheTrimmingOfEverythingThatItHasSeen(t *testing.T) {
+	t.Parallel()
+	url := server.Schema(t)
+	s := open(t, url, pgstore.Options{})
+	w, err := s.Watch(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		v, err := s.Commit(t.Context(), store.Put("a", nil), store.Put("b", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"a", "b"} {
+			if e, ok := <-w.Events(); !ok || e.Version != v || e.Key != key {
+				t.Fatalf("got %+v, %v, want the event of %q in version %d", e, w.Err(), key, v)
+			}
+		}
+		psql(t, url, "CALL signet_sweep_1(1000, '0', '0', NULL, NULL)")
+		if got := psql(t, url, "SELECT count(DISTINCT version) FROM signet_changes"); got != "1" {
+			t.Fatalf("%s versions are left in the log, want the newest", got)
+		}
+	}
+}
+
 // Commits that change nothing have versions, and leave no hole in the log.
 func TestCommitsOfDemandsAloneDoNotInterruptAWatch(t *testing.T) {
-	s := open(t, server.Database(t), pgstore.Options{})
+	t.Parallel()
+	s := open(t, server.Schema(t), pgstore.Options{})
 	w, err := s.Watch(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +184,8 @@ func TestCommitsOfDemandsAloneDoNotInterruptAWatch(t *testing.T) {
 // A notification is a wake-up and no more: without any, a beat later everything
 // is there.
 func TestAWatchGoesOnWithoutNotifications(t *testing.T) {
-	url := server.Database(t)
+	t.Parallel()
+	url := server.Schema(t)
 	s := open(t, url, pgstore.Options{})
 	w, err := s.Watch(t.Context(), "")
 	if err != nil {
@@ -152,7 +218,8 @@ func muffle(t *testing.T, url string) {
 }
 
 func TestAWatchThatBeginsBeforeTheFollowerHasCaughtUpIsNotToldOfWhatWasBefore(t *testing.T) {
-	url := server.Database(t)
+	t.Parallel()
+	url := server.Schema(t)
 	s := open(t, url, pgstore.Options{})
 	early, err := s.Watch(t.Context(), "")
 	if err != nil {

@@ -71,7 +71,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		closed:   make(chan struct{}),
 	}
 	w := &writer{Store: s, logger: opts.Logger}
-	f := &follower{config: config.ConnConfig, watchers: s.watchers, logger: opts.Logger}
+	f := &follower{config: config.ConnConfig, pool: pool, watchers: s.watchers, logger: opts.Logger}
 	go w.run()                                                // until Close
 	s.running.Go(func() { f.run(life) })                      // until Close
 	s.running.Go(func() { s.sweepAlways(life, opts.Logger) }) // until Close
@@ -101,7 +101,11 @@ func configure(url string, opts Options) (*pgxpool.Config, error) {
 	if conn.ValidateConnect == nil {
 		conn.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	conn.OnNotice = heedNotice
 	config.AfterConnect = equip
+	// A question before the question would double the round trips of a quiet node:
+	// a read is simply asked again, and the writer asks where it matters.
+	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	return config, nil
 }
 

@@ -13,6 +13,7 @@ import (
 )
 
 func TestNodesThatStartTogetherMakeTheTablesOnce(t *testing.T) {
+	t.Parallel()
 	url := server.Database(t)
 	var starting sync.WaitGroup
 	for range 4 {
@@ -37,7 +38,8 @@ func TestNodesThatStartTogetherMakeTheTablesOnce(t *testing.T) {
 }
 
 func TestTablesOfANewerReleaseAreRefusedAndLeftAsTheyAre(t *testing.T) {
-	url := server.Database(t)
+	t.Parallel()
+	url := server.Schema(t)
 	if err := open(t, url, pgstore.Options{}).Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +55,7 @@ func TestTablesOfANewerReleaseAreRefusedAndLeftAsTheyAre(t *testing.T) {
 
 // The tables belong to whoever made them; a node needs no more than to use them.
 func TestANodeWithoutTheRightToMakeTablesUsesThoseThatAreThere(t *testing.T) {
+	t.Parallel()
 	url := server.Database(t)
 	psql(t, url, "CREATE ROLE modest"+strings.TrimPrefix(url[strings.LastIndex(url, "/"):strings.Index(url, "?")], "/")+" LOGIN")
 	name := "modest" + url[strings.LastIndex(url, "/")+1:strings.Index(url, "?")]
@@ -72,6 +75,7 @@ func TestANodeWithoutTheRightToMakeTablesUsesThoseThatAreThere(t *testing.T) {
 }
 
 func TestWhatCannotBeOpenedSaysWhyAndShowsNoPassword(t *testing.T) {
+	t.Parallel()
 	url := server.Database(t)
 	name := url[strings.LastIndex(url, "/")+1 : strings.Index(url, "?")]
 	for what, c := range map[string]struct {
@@ -103,6 +107,7 @@ func TestWhatCannotBeOpenedSaysWhyAndShowsNoPassword(t *testing.T) {
 // A database may have any defaults; what an acknowledged Commit is worth is not
 // one of them.
 func TestACommitIsDurableAndReadCommittedWhateverTheDatabasesDefaults(t *testing.T) {
+	t.Parallel()
 	url := server.Database(t)
 	name := url[strings.LastIndex(url, "/")+1 : strings.Index(url, "?")]
 	psql(t, url, "ALTER DATABASE "+name+" SET synchronous_commit = off; ALTER DATABASE "+name+" SET default_transaction_isolation = 'serializable'")
@@ -120,7 +125,8 @@ func TestACommitIsDurableAndReadCommittedWhateverTheDatabasesDefaults(t *testing
 }
 
 func TestExpiredRecordsLeaveInBatchesAMinuteAfterTheyExpired(t *testing.T) {
-	url := server.Database(t)
+	t.Parallel()
+	url := server.Schema(t)
 	s := open(t, url, pgstore.Options{})
 	put := func(prefix string, count int, op func(store.Op) store.Op) {
 		for n := 0; n < count; n += 100 {

@@ -162,13 +162,14 @@ func (s *Store) Watch(ctx context.Context, prefix string) (store.Watch, error) {
 		return nil, err
 	}
 	var newest uint64
+	var at *time.Time
 	err := s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, stmtNewest).Scan(&newest)
+		return conn.QueryRow(ctx, stmtNewest).Scan(&newest, &at)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.watchers.add(ctx, prefix, store.Version(newest))
+	return s.watchers.add(ctx, prefix, place{store.Version(newest), fromColumn(at)})
 }
 
 // Close implements store.Store.

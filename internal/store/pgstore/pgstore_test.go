@@ -1,6 +1,7 @@
 package pgstore_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -15,6 +16,11 @@ import (
 var server = new(enginetest.Postgres)
 
 func TestMain(m *testing.M) {
+	// They wait for the server and its disk, and hardly for a processor. The flag
+	// of that name, read later, comes first.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if err := server.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stopping PostgreSQL:", err)
@@ -24,21 +30,24 @@ func TestMain(m *testing.M) {
 }
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, server.Database(t), pgstore.Options{}) })
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, server.Schema(t), pgstore.Options{}) })
 }
 
 func TestReopen(t *testing.T) {
-	databases := map[string]string{} // one for each folder of the suite
+	t.Parallel()
+	schemas := map[string]string{} // one for each folder of the suite
 	storetest.RunReopen(t, func(t *testing.T, dir string) store.Store {
-		if databases[dir] == "" {
-			databases[dir] = server.Database(t)
+		if schemas[dir] == "" {
+			schemas[dir] = server.Schema(t)
 		}
-		return open(t, databases[dir], pgstore.Options{})
+		return open(t, schemas[dir], pgstore.Options{})
 	})
 }
 
 func TestNetworked(t *testing.T) {
-	url := server.Database(t)
+	t.Parallel()
+	url := server.Schema(t)
 	storetest.RunNetworked(t, storetest.Engine{
 		Address: server.Address(),
 		Open: func(t *testing.T, through string) store.Store {

@@ -11,9 +11,11 @@ import (
 // A session of the pooler is one of the database for as long as it lasts: what
 // was prepared, set and listened to stays. The whole suite says so.
 func TestStoreBehindAPoolerInSessionMode(t *testing.T) {
-	server.Database(t) // so that there is a server
-	pooler := server.Pooler(t)
+	t.Parallel()
+	url := server.Database(t)
+	through := server.Through(url, server.Pooler(t))
 	storetest.Run(t, func(t *testing.T) store.Store {
-		return open(t, server.Through(server.Database(t), pooler), pgstore.Options{})
+		psql(t, url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public") // the pooler passes on no search path
+		return open(t, through, pgstore.Options{})
 	})
 }

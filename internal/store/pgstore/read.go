@@ -35,7 +35,8 @@ WHERE r.expires IS NULL OR r.expires > statement_timestamp()`
 WHERE key >= $1 AND key < $2 AND (expires IS NULL OR expires > statement_timestamp())
 ORDER BY key LIMIT $3`
 
-	textNewest = `SELECT version FROM signet_state WHERE one`
+	textNewest = `SELECT s.version, (SELECT c.at FROM signet_changes c WHERE c.version = s.version LIMIT 1)
+FROM signet_state s WHERE s.one`
 
 	textCommit = `CALL signet_commit_1($1, $2, $3, $4, $5, $6, NULL, NULL)`
 
@@ -55,17 +56,19 @@ func (s *Store) read(ctx context.Context, do func(context.Context, *pgx.Conn) er
 	}
 	within, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()
-	var err error
-	for attempt := range attempts {
-		if err = s.once(within, do); err == nil || within.Err() != nil || !transient(err) {
-			break
+	for attempt := 1; ; attempt++ {
+		err := s.once(within, do)
+		if err == nil {
+			return nil
 		}
-		if lost(err) {
+		if ctx.Err() == nil && lost(err) {
 			s.pool.Reset() // whatever broke this connection broke its neighbours
+		}
+		if attempt == attempts || within.Err() != nil || !transient(err) {
+			return s.readFault(ctx, err)
 		}
 		pause(within, retryPause<<attempt+rand.N(retryPause))
 	}
-	return s.readFault(ctx, err)
 }
 
 func (s *Store) once(ctx context.Context, do func(context.Context, *pgx.Conn) error) error {

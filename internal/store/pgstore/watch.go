@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/store/watching"
@@ -15,9 +16,16 @@ import (
 type watchers struct {
 	mu     sync.Mutex
 	all    map[*watcher]struct{}
-	served store.Version // all events up to this one are queued
-	joined uint64        // grows with every new one
+	served place  // all events up to this one are queued
+	joined uint64 // grows with every new one
 	closed bool
+}
+
+// place is a point in the history: a version, and when it was committed, by which
+// one knows it again. The zero time is unknown.
+type place struct {
+	version store.Version
+	at      time.Time
 }
 
 // watcher is one subscription.
@@ -31,15 +39,15 @@ type watcher struct {
 // add begins a subscription with what is newer than newest, which was read
 // during this call to Watch. Where the follower is further already, what it has
 // told the others was committed during the call as well, and is no later change.
-func (s *watchers) add(ctx context.Context, prefix string, newest store.Version) (*watcher, error) {
-	w := &watcher{Queue: watching.New(), prefix: prefix, after: newest}
+func (s *watchers) add(ctx context.Context, prefix string, newest place) (*watcher, error) {
+	w := &watcher{Queue: watching.New(), prefix: prefix, after: newest.version}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, store.ErrClosed
 	}
 	if len(s.all) == 0 {
-		s.served = max(s.served, newest) // nobody needs what lies between
+		s.served = newest // nobody needs what lies between
 	}
 	s.joined++
 	s.all[w] = struct{}{}
@@ -54,7 +62,7 @@ func (s *watchers) add(ctx context.Context, prefix string, newest store.Version)
 
 // want is what the follower has to read next.
 type want struct {
-	after    store.Version
+	after    place
 	from, to [][]byte // the keys that somebody watches, as ranges
 	joined   uint64
 }
@@ -79,7 +87,7 @@ func (s *watchers) next() (want, bool) {
 // dispatch queues what was read for n, everything up to and including the
 // version upTo, and cuts off who cannot take it. It reports false when somebody
 // joined meanwhile, for whom too little may have been read.
-func (s *watchers) dispatch(n want, events []store.Event, upTo store.Version) bool {
+func (s *watchers) dispatch(n want, events []store.Event, upTo place) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.joined != n.joined || s.served != n.after {
@@ -119,7 +127,7 @@ func (w *watcher) tell(e store.Event, more bool) bool {
 func (s *watchers) gap() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.served = 0 // the next watcher begins with what it finds
+	s.served = place{} // the next watcher begins with what it finds
 	for w := range s.all {
 		s.drop(w, store.ErrGap)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"time"
@@ -19,10 +20,14 @@ import (
 const (
 	maxBatch      = 256
 	maxBatchBytes = 4 << 20
+	opBytes       = 1 << 10 // what an op costs beside its key and value, as bytes would
 )
 
-// retryPause is about how long the writer waits before it tries again.
+// retryPause is about half as long as anybody waits before the second attempt.
 const retryPause = 20 * time.Millisecond
+
+// silence is how long the writer trusts a connection of which it heard nothing.
+const silence = time.Second
 
 // What an op does, as signet_changes has it.
 const (
@@ -51,7 +56,7 @@ func newRequest(ctx context.Context, ops []store.Op) *request {
 	for i, op := range ops {
 		op.Value = bytes.Clone(op.Value)
 		r.ops[i] = op
-		r.size += len(op.Key) + len(op.Value)
+		r.size += len(op.Key) + len(op.Value) + opBytes
 	}
 	return r
 }
@@ -84,6 +89,7 @@ func (s *Store) Commit(ctx context.Context, ops ...store.Op) (store.Version, err
 type writer struct {
 	*Store
 	logger *slog.Logger
+	heard  time.Time // when the database last answered
 }
 
 func (w *writer) run() {
@@ -117,36 +123,42 @@ func (w *writer) gather(first *request) []*request {
 	return batch
 }
 
-// commit has the database judge batch and tells everybody. It tries again only
-// what has certainly not happened.
+// commit has the database judge batch and tells everybody.
 func (w *writer) commit(batch []*request) {
-	ctx, cancel := context.WithTimeout(context.Background(), answerWait)
-	defer cancel()
-	var err error
-	for attempt := range attempts {
-		live := present(batch)
-		if len(live) == 0 {
-			break
-		}
-		if err = w.call(ctx, live); err == nil || !harmless(err) || ctx.Err() != nil {
-			break
-		}
-		w.logger.Debug("a transaction did not happen and is tried again", slog.Any("error", err))
-		pause := time.NewTimer(retryPause<<attempt + rand.N(retryPause))
-		select {
-		case <-pause.C:
-		case <-w.stop: // this attempt was the last
-			pause.Stop()
-		}
-	}
-	if err != nil && lost(err) {
-		w.pool.Reset() // whatever broke this connection broke its neighbours
-	}
+	err := w.carry(batch)
 	for _, r := range batch {
 		if err != nil && r.err == nil {
 			r.version, r.err = 0, commitFault(err)
 		}
 		close(r.done)
+	}
+}
+
+// carry asks again only what has certainly not happened.
+func (w *writer) carry(batch []*request) error {
+	ctx, cancel := context.WithTimeout(context.Background(), answerWait)
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		live := present(batch)
+		if len(live) == 0 {
+			return nil // each has the error of its context
+		}
+		err := w.call(ctx, live)
+		if err == nil {
+			return nil
+		}
+		if lost(err) {
+			w.pool.Reset() // whatever broke this connection broke its neighbours
+		}
+		if !harmless(err) || attempt == attempts || ctx.Err() != nil {
+			return err
+		}
+		w.logger.Debug("a transaction did not happen and is tried again", slog.Any("error", err))
+		select {
+		case <-time.After(retryPause<<attempt + rand.N(retryPause)):
+		case <-w.stop:
+			return err
+		}
 	}
 }
 
@@ -161,14 +173,24 @@ func present(batch []*request) []*request {
 	return live
 }
 
-// call is one transaction: one round trip.
+// call is one transaction: one round trip. The first after a silence has another
+// one before it: a connection that died meanwhile is found out by a question that
+// changes nothing, and no caller is left with an outcome that nobody knows.
 func (w *writer) call(ctx context.Context, batch []*request) error {
 	a := argumentsOf(batch)
 	var versions []int64
 	var failed []int32
 	err := w.once(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if time.Since(w.heard) > silence {
+			if err := conn.Ping(ctx); err != nil {
+				return &unsentError{err}
+			}
+		}
 		row := conn.QueryRow(ctx, stmtCommit, a.sizes, a.keys, a.values, a.expiries, a.kinds, a.musts)
-		return row.Scan(&versions, &failed)
+		if err := row.Scan(&versions, &failed); err != nil {
+			return err
+		}
+		return replicated(conn.PgConn())
 	})
 	if err == nil && (len(versions) != len(batch) || len(failed) != len(batch)) {
 		err = fmt.Errorf("the database judged %d of %d changes", len(versions), len(batch))
@@ -176,6 +198,7 @@ func (w *writer) call(ctx context.Context, batch []*request) error {
 	if err != nil {
 		return err
 	}
+	w.heard = time.Now()
 	w.tally.transactions.Add(1)
 	for i, r := range batch {
 		if failed[i] != 0 {
@@ -214,7 +237,7 @@ func argumentsOf(batch []*request) arguments {
 				value = []byte{} // not NULL
 			}
 			if op.Guarded {
-				must = int64(op.Must)
+				must = int64(min(op.Must, math.MaxInt64)) // no version is that high, and below 0 is no guard
 			}
 			a.keys, a.values = append(a.keys, []byte(op.Key)), append(a.values, value)
 			a.expiries, a.kinds, a.musts = append(a.expiries, toColumn(op.Expires)), append(a.kinds, kind), append(a.musts, must)

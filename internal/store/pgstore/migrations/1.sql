@@ -124,10 +124,11 @@ BEGIN
         ORDER BY expires LIMIT most FOR UPDATE SKIP LOCKED
     ) d WHERE r.key = d.key;
     GET DIAGNOSTICS swept = ROW_COUNT;
-    -- The oldest are looked at and no more: the whole log is long.
+    -- The oldest are looked at and no more: the whole log is long. The newest stays,
+    -- however old: by it a watcher knows that the database is where it was.
     SELECT max(c.version) INTO bound
     FROM (SELECT version, at FROM signet_changes ORDER BY version LIMIT most) c
-    WHERE c.at < clock_timestamp() - old;
+    WHERE c.at < clock_timestamp() - old AND c.version < (SELECT s.version FROM signet_state s WHERE s.one);
     IF bound IS NOT NULL THEN
         DELETE FROM signet_changes c WHERE c.version <= bound;
         GET DIAGNOSTICS trimmed = ROW_COUNT;
