@@ -50,6 +50,8 @@ type sandbox struct {
 	issuer string
 	key    secret.Value // what seals a temporary store; it needs no file, for nobody opens the store again
 	remove func() error
+
+	release func() // of the memory that was reserved
 }
 
 // openSandbox needs the port before the issuer can be composed, for the port is
@@ -57,7 +59,7 @@ type sandbox struct {
 // somebody took it in between.
 func (p *program) openSandbox(ctx context.Context, o sandboxOptions) (_ *sandbox, err error) {
 	const attempts = 5
-	box := &sandbox{remove: func() error { return nil }}
+	box := &sandbox{remove: func() error { return nil }, release: func() {}}
 	if o.dir == "" {
 		if o.dir, err = os.MkdirTemp("", "signet-"); err != nil {
 			return nil, fmt.Errorf("making a temporary folder: %w", err)
@@ -83,6 +85,7 @@ func (p *program) openSandbox(ctx context.Context, o sandboxOptions) (_ *sandbox
 		}
 		err = box.open(ctx, p, o, port)
 		if err == nil {
+			box.release = Reserve(p.Environ)
 			return box, box.settle(ctx, o.personas)
 		}
 		if o.port != 0 || fault.KindOf(err) != fault.Conflict || attempt == attempts {
@@ -168,6 +171,7 @@ func (b *sandbox) Close() error {
 	if b.app != nil {
 		err = b.app.Close()
 	}
+	b.release()
 	return errors.Join(err, b.remove())
 }
 

@@ -35,6 +35,7 @@ func (p *program) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer Reserve(p.Environ)()
 			p.note("%s is served on %s; this server's commands come through %s", cfg.Issuer, address, cfg.SocketPath())
 			return issuer.Run(ctx)
 		},
