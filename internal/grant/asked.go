@@ -15,8 +15,8 @@ import (
 // Claims are the single claims that a request asks for (OpenID Connect Core
 // §5.5), cut down to those that a user may have.
 type Claims struct {
-	Userinfo []string `json:"u,omitempty"`
-	IDToken  []string `json:"i,omitempty"`
+	Userinfo []string
+	IDToken  []string
 }
 
 // Asked is what an authorization request asks for of a person.

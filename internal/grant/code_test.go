@@ -1,7 +1,6 @@
 package grant_test
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/grant"
@@ -37,14 +37,20 @@ func sealCode(t testing.TB, ring *seal.Ring, c grant.Code) string {
 	return code
 }
 
-func TestACodeSaysAllThatItWasIssuedFor(t *testing.T) {
-	ring := newRing(t, newStore(t))
-	c := newCode()
-	got, err := grant.OpenCode(ring, sealCode(t, ring, c))
+func openCode(t testing.TB, ring *seal.Ring, code string) grant.Code {
+	t.Helper()
+	c, err := grant.OpenCode(ring, code)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(c, got); diff != "" {
+	return c
+}
+
+func TestACodeSaysAllThatItWasIssuedFor(t *testing.T) {
+	ring := newRing(t, newStore(t))
+	c := newCode()
+	got := openCode(t, ring, sealCode(t, ring, c))
+	if diff := cmp.Diff(c, got, cmpopts.IgnoreUnexported(grant.Code{})); diff != "" {
 		t.Errorf("the code changed (-sealed +opened):\n%s", diff)
 	}
 }
@@ -67,17 +73,14 @@ func TestACodeIsWorthNothingAfterAMinute(t *testing.T) {
 
 func TestWhatWeDidNotSealAsACodeIsNoCode(t *testing.T) {
 	ring := newRing(t, newStore(t))
-	plain, err := json.Marshal(newCode())
-	if err != nil {
-		t.Fatal(err)
-	}
-	asJourney, err := ring.Seal("journey", plain, time.Now().Add(time.Hour))
+	const plain = "\x08\x01\x10\xff\xff\xff\xff\x0f\x3a\x06orders"
+	asJourney, err := ring.Seal("journey", []byte(plain), time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
 	code := sealCode(t, ring, newCode())
 	for name, text := range map[string]string{
-		"nothing": "", "plain text": string(plain), "a journey": asJourney, "cut": code[:len(code)-4],
+		"nothing": "", "plain text": plain, "a journey": asJourney, "cut": code[:len(code)-4],
 		"a refresh token": refreshToken(t, ring, newGrant(ring)),
 		"another issuer":  sealCode(t, newRing(t, newStore(t)), newCode()),
 	} {
@@ -91,7 +94,7 @@ func TestWhatWeDidNotSealAsACodeIsNoCode(t *testing.T) {
 func TestOfConcurrentRedemptionsOfOneCodeExactlyOneSucceeds(t *testing.T) {
 	s := newStore(t)
 	ring := newRing(t, s)
-	code := sealCode(t, ring, newCode())
+	code := openCode(t, ring, sealCode(t, ring, newCode()))
 	var won, lost atomic.Int64
 	var group sync.WaitGroup
 	for range 16 {
@@ -102,12 +105,12 @@ func TestOfConcurrentRedemptionsOfOneCodeExactlyOneSucceeds(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			_, err = s.Commit(t.Context(), grant.Spend(code, g.Ref, time.Now()), put)
+			_, err = s.Commit(t.Context(), code.Spend(g.Ref), put)
 			var conflict *store.ConflictError
 			switch {
 			case err == nil:
 				won.Add(1)
-			case errors.As(err, &conflict) && conflict.Key == grant.SpentKey(code):
+			case errors.As(err, &conflict) && conflict.Key == code.SpentKey():
 				lost.Add(1)
 			default:
 				t.Errorf("Commit = %v", err)
@@ -136,17 +139,17 @@ func TestASpentCodeIsRememberedLongerThanItCouldBeRedeemed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
 		ring := newRing(t, s)
-		code, ref := sealCode(t, ring, newCode()), newGrant(ring).Ref
-		if _, err := s.Commit(t.Context(), grant.Spend(code, ref, time.Now())); err != nil {
+		code, ref := openCode(t, ring, sealCode(t, ring, newCode())), newGrant(ring).Ref
+		if _, err := s.Commit(t.Context(), code.Spend(ref)); err != nil {
 			t.Fatal(err)
 		}
 		// A node whose clock is a minute behind opens it for a minute more.
 		time.Sleep(grant.CodeLifetime + time.Minute)
-		if _, err := s.Commit(t.Context(), grant.Spend(code, ref, time.Now())); !errors.Is(err, store.ErrConflict) {
+		if _, err := s.Commit(t.Context(), code.Spend(ref)); !errors.Is(err, store.ErrConflict) {
 			t.Errorf("two minutes later: Commit = %v, want ErrConflict", err)
 		}
 		time.Sleep(10 * time.Minute)
-		recs, err := s.Get(t.Context(), grant.SpentKey(code))
+		recs, err := s.Get(t.Context(), code.SpentKey())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,10 +159,88 @@ func TestASpentCodeIsRememberedLongerThanItCouldBeRedeemed(t *testing.T) {
 	})
 }
 
+// A node that is elsewhere, with another ring in memory and another clock, must
+// meet what this one wrote: the key follows from the code alone.
+func TestACodeIsSpentUnderOneKeyWhereverAndWheneverItIsOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		ring := newRing(t, s)
+		code := sealCode(t, ring, newCode())
+		first, other := openCode(t, ring, code), openCode(t, ring, sealCode(t, ring, newCode()))
+		time.Sleep(grant.CodeLifetime - time.Second)
+		later := openCode(t, newRing(t, s), code)
+		if first.SpentKey() != later.SpentKey() || first.SpentKey() == "" {
+			t.Errorf("the code is spent under %q, and later under %q", first.SpentKey(), later.SpentKey())
+		}
+		ref := grant.Ref{Subject: ident.New(), SessionID: ident.New(), ID: ident.New()}
+		a, b := first.Spend(ref), later.Spend(ref)
+		if !a.Expires.Equal(b.Expires) || !a.Guarded || a.Must != 0 {
+			t.Errorf("the ops differ: %+v and %+v", a, b)
+		}
+		if other.SpentKey() == first.SpentKey() {
+			t.Error("two codes are spent under one key")
+		}
+	})
+}
+
+// What is written at about the same time lies together and leaves together, so
+// that redeeming touches few pages of a store that has millions of codes.
+func TestCodesOfOneMinuteAreSpentSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ring := newRing(t, newStore(t))
+		const bucket = len("code/01234567/")
+		var last store.Op
+		buckets := map[string]time.Time{}
+		for range 200 {
+			op := openCode(t, ring, sealCode(t, ring, newCode())).Spend(grant.Ref{})
+			over := time.Now().Truncate(time.Second).Add(grant.CodeLifetime)
+			if margin := op.Expires.Sub(over); margin < 4*time.Minute || margin >= 5*time.Minute {
+				t.Errorf("a code that is over at %v is remembered for %v more", over, margin)
+			}
+			if op.Key[:bucket] < last.Key[:min(bucket, len(last.Key))] {
+				t.Errorf("%q comes after %q", op.Key, last.Key)
+			}
+			if until, ok := buckets[op.Key[:bucket]]; ok && !until.Equal(op.Expires) {
+				t.Errorf("neighbours leave at %v and at %v", until, op.Expires)
+			}
+			buckets[op.Key[:bucket]], last = op.Expires, op
+			time.Sleep(1700 * time.Millisecond)
+		}
+		// 200 codes over 340 seconds.
+		if len(buckets) < 6 || len(buckets) > 7 {
+			t.Errorf("the codes of six minutes have %d places", len(buckets))
+		}
+	})
+}
+
+// Without its time a code would be spent somewhere for no time at all, and could
+// be redeemed again.
+func TestACodeThatDoesNotSayWhenItIsOverIsNotOpened(t *testing.T) {
+	ring := newRing(t, newStore(t))
+	for name, plain := range map[string]string{
+		"no time": "\x08\x01\x3a\x01c", "a time too far": "\x08\x01\x10\xff\xff\xff\xff\xff\xff\x01", "JSON": `{"c":"orders"}`, "nothing": "",
+	} {
+		sealed, err := ring.Seal("code", []byte(plain), time.Now().Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := grant.OpenCode(ring, sealed); err == nil || c.ClientID != "" {
+			t.Errorf("%s: OpenCode = %+v, %v, want an error", name, c, err)
+		}
+	}
+}
+
+// A code that was not opened names no place: spending it must not succeed.
+func TestACodeThatWasNotOpenedIsNotSpent(t *testing.T) {
+	if _, err := newStore(t).Commit(t.Context(), newCode().Spend(grant.Ref{})); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("Commit = %v, want a refusal", err)
+	}
+}
+
 func TestTheStoreKnowsASpentCodeByItsDigestOnly(t *testing.T) {
 	ring := newRing(t, newStore(t))
 	code, ref := sealCode(t, ring, newCode()), newGrant(ring).Ref
-	op := grant.Spend(code, ref, time.Now())
+	op := openCode(t, ring, code).Spend(ref)
 	if strings.Contains(op.Key+string(op.Value), code) {
 		t.Error("the record holds the code")
 	}

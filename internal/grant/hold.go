@@ -14,13 +14,15 @@ import (
 // continued for months takes another slot from time to time: so the lists of
 // long ago run empty and retire.
 type Hold struct {
-	Slot slot.Slot `json:"n"`
+	Slot slot.Slot
 	// Until is when the hold ends: of the current one, no token is issued on it
 	// afterwards; of a former one, none is alive.
-	Until time.Time `json:"u"`
+	Until time.Time
 	// The epochs in which it was taken. In a later one its bit may be set.
-	User   uint32 `json:"eu,omitempty"`
-	Client uint32 `json:"ec,omitempty"`
+	User   uint32
+	Client uint32
+
+	unknown string // fields that a newer release wrote, for Put
 }
 
 // Holds reports whether g's next access token may carry the slot that g has.

@@ -16,7 +16,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -35,24 +34,26 @@ const seenEvery = time.Minute
 
 // Session is one browser, signed in.
 type Session struct {
-	Subject  string    `json:"-"` // in the key
-	ID       string    `json:"-"` // sid, its public name; in the key
-	Digest   []byte    `json:"digest"`
-	AuthTime time.Time `json:"auth_time"`
-	ACR      string    `json:"acr,omitempty"`
-	AMR      []string  `json:"amr,omitempty"`
+	Subject  string // in the key
+	ID       string // sid, its public name; in the key
+	Digest   [sha256.Size]byte
+	AuthTime time.Time
+	ACR      string
+	AMR      []string
 	// Epoch is the person's when they proved themselves: the session is worth
 	// nothing in another one.
-	Epoch   uint32    `json:"epoch,omitempty"`
-	Created time.Time `json:"created"`
-	Seen    time.Time `json:"seen"`
-	Address string    `json:"address,omitempty"`
-	Agent   string    `json:"agent,omitempty"`
+	Epoch   uint32
+	Created time.Time
+	Seen    time.Time
+	Address string
+	Agent   string
 	// Clients are those that the person used in the session, in the order of their
 	// first sign-in: who is told when it ends.
-	Clients []string `json:"clients,omitempty"`
+	Clients []string
 
-	Version store.Version `json:"-"`
+	Version store.Version
+
+	unknown string // fields that a newer release wrote, for Put
 }
 
 // Policy says how long a session lives: Idle after it was last seen, and never
@@ -83,21 +84,10 @@ func (p Policy) Begin(who authn.Result, from Origin) (Session, Handle) {
 func (p Policy) Renew(s Session, who authn.Result) (Session, Handle) {
 	h := Handle{Subject: s.Subject, ID: s.ID}
 	rand.Read(h.secret[:]) //nolint:errcheck // crypto/rand.Read never fails: it crashes the program instead
-	digest := sha256.Sum256(h.secret[:])
-	s.Digest = digest[:]
+	s.Digest = sha256.Sum256(h.secret[:])
 	s.AuthTime, s.Seen = who.Time.UTC(), who.Time.UTC()
 	s.ACR, s.AMR = who.ACR, who.AMR
 	return s, h
-}
-
-// Put writes s, guarded by the version it was read with (0 for a new one), to
-// expire when the policy says.
-func (p Policy) Put(s Session) (store.Op, error) {
-	value, err := json.Marshal(s)
-	if err != nil {
-		return store.Op{}, fmt.Errorf("writing a session: %w", err)
-	}
-	return store.Put(Key(s.Subject, s.ID), value).Until(p.Expires(s)).If(s.Version), nil
 }
 
 // Expires is when s is over unless it is seen again.
@@ -133,20 +123,6 @@ func Key(subject, id string) string { return Prefix(subject) + id }
 
 // Prefix is what the keys of all sessions of subject begin with.
 func Prefix(subject string) string { return prefix + subject + "/" }
-
-// Decode reads a session's record, whose key says whose it is.
-func Decode(r store.Record) (Session, error) {
-	s := Session{Version: r.Version}
-	if err := json.Unmarshal(r.Value, &s); err != nil {
-		return s, fmt.Errorf("reading %s: %w", r.Key, err)
-	}
-	const at = len(prefix)
-	if len(r.Key) != at+ident.Length+1+ident.Length {
-		return s, fmt.Errorf("reading %s: not a session's key", r.Key)
-	}
-	s.Subject, s.ID = r.Key[at:at+ident.Length], r.Key[at+ident.Length+1:]
-	return s, nil
-}
 
 // Handle is what the cookie says: which session, and the proof. It prints only
 // its public part.
@@ -204,7 +180,7 @@ func (h Handle) Open(r store.Record) (s Session, ok bool) {
 		return Session{}, false
 	}
 	digest := sha256.Sum256(h.secret[:])
-	if subtle.ConstantTimeCompare(digest[:], s.Digest) != 1 {
+	if subtle.ConstantTimeCompare(digest[:], s.Digest[:]) != 1 {
 		return Session{}, false
 	}
 	return s, true

@@ -91,7 +91,7 @@ func TestTheNameOfASessionIsNotItsProof(t *testing.T) {
 	for name, change := range map[string]func(secret []byte){
 		"one bit is other":   func(secret []byte) { secret[31] ^= 1 },
 		"the secret is zero": func(secret []byte) { clear(secret) },
-		"the digest is sent": func(secret []byte) { copy(secret, begun.Digest) },
+		"the digest is sent": func(secret []byte) { copy(secret, begun.Digest[:]) },
 	} {
 		guess := slices.Clone(raw)
 		change(guess[2*ident.Size:])

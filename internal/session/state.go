@@ -19,7 +19,7 @@ import (
 // 256 random bits behind two hashes. A person who proves themselves again has a
 // new one; the client asks silently and finds the same person.
 func (s Session) BrowserState() string {
-	digest := sha256.Sum256(append([]byte("signet browser state\x00"), s.Digest...))
+	digest := sha256.Sum256(append([]byte("signet browser state\x00"), s.Digest[:]...))
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 

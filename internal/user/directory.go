@@ -40,13 +40,9 @@ func (d *Directory) Create(ctx context.Context, u User, also ...store.Op) (User,
 	if err := u.settle(); err != nil {
 		return User{}, err
 	}
-	value, err := encode(u)
-	if err != nil {
-		return User{}, err
-	}
 	ops := []store.Op{
 		store.Put(loginKey(u.Login), []byte(u.Subject)).IfAbsent(),
-		store.Put(Key(u.Subject), value).IfAbsent(),
+		store.Put(Key(u.Subject), u.encode()).IfAbsent(),
 	}
 	if _, err := d.store.Commit(ctx, append(ops, also...)...); err != nil {
 		switch store.ConflictOn(err) {
@@ -166,13 +162,8 @@ func change(before User, fn func(*User) error) (User, error) {
 // updateOps returns the ops that make after of before, none if they are equal,
 // and dates after if they are not.
 func updateOps(before User, after *User, version store.Version) ([]store.Op, error) {
-	was, err := encode(before)
-	if err != nil {
-		return nil, err
-	}
-	is, err := encode(*after)
-	if err != nil || bytes.Equal(was, is) {
-		return nil, err
+	if bytes.Equal(before.encode(), after.encode()) {
+		return nil, nil
 	}
 	after.Updated = now()
 	op, err := Replace(*after, version)
@@ -257,6 +248,6 @@ func loginTaken(login string) error {
 
 func notFound(ref string) error { return fault.New(fault.NotFound, "there is no user %q", ref) }
 
-// now is the time as JSON keeps it, so that what Create returns equals what Get
-// will read.
+// now is the time as the record keeps it, in UTC and without the monotonic clock,
+// so that what Create returns equals what Get will read.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -18,7 +18,6 @@ package user
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"time"
 )
@@ -49,9 +48,9 @@ type User struct {
 	Epoch      uint32
 	TokenEpoch uint32
 
-	// unknown holds the members that a newer release wrote, so that an older
-	// node that changes the record during an upgrade does not lose them.
-	unknown map[string]json.RawMessage
+	// unknown holds the fields that a newer release wrote, so that an older node
+	// that changes the record during an upgrade does not lose them.
+	unknown string
 
 	emailStated, phoneStated bool
 }

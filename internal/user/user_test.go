@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signet-id/signet/internal/fault"
-	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/user"
 )
 
@@ -40,47 +39,6 @@ func TestAPasswordHashNeverPrints(t *testing.T) {
 	if u.Password.Reveal() != phc {
 		t.Errorf("Reveal = %q", u.Password.Reveal())
 	}
-}
-
-func TestARecordOfANewerReleaseIsReadAndNotShortened(t *testing.T) {
-	d, c := newDirectory(t)
-	alice := create(t, d, user.User{Login: "alice"})
-	records, err := c.Get(t.Context(), user.Key(alice.Subject))
-	if err != nil {
-		t.Fatal(err)
-	}
-	newer := strings.Replace(string(records[0].Value), "{", `{"from_the_future":{"a":[1,2]},`, 1)
-	if _, err := c.Commit(t.Context(), store.Put(user.Key(alice.Subject), []byte(newer))); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Update(t.Context(), alice.Subject, func(u *user.User) error { u.Name = "Alice"; return nil }); err != nil {
-		t.Fatal(err)
-	}
-	records, err = c.Get(t.Context(), user.Key(alice.Subject))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got struct {
-		Name   string          `json:"name"`
-		Future json.RawMessage `json:"from_the_future"`
-	}
-	if err := json.Unmarshal(records[0].Value, &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.Name != "Alice" || string(got.Future) != `{"a":[1,2]}` {
-		t.Errorf("got name %q, future %s", got.Name, got.Future)
-	}
-}
-
-func TestARecordThatCannotBeReadIsOurFault(t *testing.T) {
-	for _, value := range []string{``, `null`, `[]`, `{`, `{"v":1,"login":5}`, `{"v":2}`, `{"sub":"x"}`} {
-		_, err := user.Decode(store.Record{Key: "user/x", Value: []byte(value), Version: 1})
-		if err == nil || fault.KindOf(err) != fault.Internal {
-			t.Errorf("%q: %v, want an internal error", value, err)
-		}
-	}
-	_, err := user.Decode(store.Record{Key: "user/x"})
-	wantKind(t, err, fault.NotFound, "")
 }
 
 func TestARecordMustKeepTheRules(t *testing.T) {

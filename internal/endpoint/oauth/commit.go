@@ -61,7 +61,7 @@ func (h *Handler) redeem(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	return h.commit(ctx, u, grant.Spend(u.code, u.grant.Ref, u.now), put)
+	return h.commit(ctx, u, u.opened.Spend(u.grant.Ref), put)
 }
 
 // grantExpiry is when the record may leave: with its refresh token, with the

@@ -56,7 +56,7 @@ func (h *Handler) presentCode(ctx context.Context, u *unit, form url.Values) err
 		return invalidGrant("the code was issued to another client")
 	}
 	ref := opened.Ref
-	recs, err := h.Door.Store.Get(ctx, grant.SpentKey(code), session.Key(ref.Subject, ref.SessionID), user.Key(ref.Subject),
+	recs, err := h.Door.Store.Get(ctx, opened.SpentKey(), session.Key(ref.Subject, ref.SessionID), user.Key(ref.Subject),
 		grant.ConsentKey(ref.Subject, u.client.ID))
 	if err != nil {
 		return fmt.Errorf("reading what a code names: %w", err)
