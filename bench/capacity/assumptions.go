@@ -139,11 +139,11 @@ func processors() []assumption {
 
 func records() []assumption {
 	return []assumption{
-		{"user", measured, "bytes of a user, key and value", 500, func(a *Assumptions) *float64 { return &a.UserBytes }},
+		{"user", measured, "bytes of a user, key and value", 280, func(a *Assumptions) *float64 { return &a.UserBytes }},
 		{"login", measured, "bytes: where a login leads", 60, func(a *Assumptions) *float64 { return &a.LoginBytes }},
-		{"session", measured, "bytes of a session", 350, func(a *Assumptions) *float64 { return &a.SessionBytes }},
-		{"grant", measured, "bytes of a grant", 470, func(a *Assumptions) *float64 { return &a.GrantBytes }},
-		{"code", measured, "bytes: that a code was redeemed, for 5 minutes", 130, func(a *Assumptions) *float64 { return &a.CodeBytes }},
+		{"session", measured, "bytes of a session", 150, func(a *Assumptions) *float64 { return &a.SessionBytes }},
+		{"grant", measured, "bytes of a grant", 240, func(a *Assumptions) *float64 { return &a.GrantBytes }},
+		{"code", measured, "bytes: that a code was redeemed, for 5 minutes", 140, func(a *Assumptions) *float64 { return &a.CodeBytes }},
 		{"fence", measured, "bytes: that something began, for 10 minutes", 40, func(a *Assumptions) *float64 { return &a.FenceBytes }},
 		{"journal", measured, "bytes of an ending, while it may matter", 250, func(a *Assumptions) *float64 { return &a.JournalBytes }},
 		{"audit", measured, "bytes of an audit event", 280, func(a *Assumptions) *float64 { return &a.AuditBytes }},
