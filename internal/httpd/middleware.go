@@ -6,8 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -27,24 +27,42 @@ func (s *Server) middleware() []echo.MiddlewareFunc {
 	}
 }
 
+// paved joins the list once. Echo would join it for each request anew, since a
+// middleware might be added at any time: six closures that say the same. It has
+// found the route by then, so the end of the road is whatever it found.
+func paved(list []echo.MiddlewareFunc) echo.MiddlewareFunc {
+	road := func(c echo.Context) error { return c.Handler()(c) }
+	for _, step := range slices.Backward(list) {
+		road = step(road)
+	}
+	return func(echo.HandlerFunc) echo.HandlerFunc { return road }
+}
+
 // distrust removes forwarding headers that no trusted proxy wrote, whatever part
 // of the house or of Echo may look at them later.
 func (s *Server) distrust(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if r := c.Request(); !s.proxies.wrote(r) {
-			for _, name := range []string{
-				"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto",
-				"X-Forwarded-Protocol", "X-Forwarded-Ssl", "X-Forwarded-Prefix", "X-Real-Ip", "X-Url-Scheme", echo.HeaderXRequestID,
-			} {
-				r.Header.Del(name)
+			for name := range r.Header { // a request has fewer headers than there are names to ask for
+				if tellsOfTheRoad(name) {
+					delete(r.Header, name)
+				}
 			}
 		}
 		return next(c)
 	}
 }
 
-// plainID is a request id that cannot forge lines of a log.
-var plainID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
+// tellsOfTheRoad knows the forwarding headers, in net/http's spelling, which all
+// names of a request have.
+func tellsOfTheRoad(name string) bool {
+	switch name {
+	case "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto",
+		"X-Forwarded-Protocol", "X-Forwarded-Ssl", "X-Forwarded-Prefix", "X-Real-Ip", "X-Url-Scheme", echo.HeaderXRequestID:
+		return true
+	}
+	return false
+}
 
 // identify names the request. Only a trusted proxy may choose the name (distrust
 // removed the others'), and only one that cannot forge lines of a log.
@@ -52,13 +70,27 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		id := r.Header.Get(echo.HeaderXRequestID)
-		if !plainID.MatchString(id) {
+		if !plainID(id) {
 			id = rand.Text()
 		}
-		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		c.Response().Header()[echo.HeaderXRequestID] = []string{id}
 		c.SetRequest(r.WithContext(telemetry.WithRequestID(r.Context(), id)))
 		return next(c)
 	}
+}
+
+// plainID knows a request id that cannot forge lines of a log.
+func plainID(id string) bool {
+	if len(id) < 8 || len(id) > 64 {
+		return false
+	}
+	for _, b := range []byte(id) {
+		plain := 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '.' || b == '_' || b == '-'
+		if !plain {
+			return false
+		}
+	}
+	return true
 }
 
 // observe answers errors, because only then the status is known, and writes the
@@ -67,23 +99,30 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
-		defer func() {
-			r, w, took := c.Request(), c.Response(), time.Since(began)
-			s.telemetry.Request(c.Path(), r.Method, w.Status, took)
-			s.logger.LogAttrs(r.Context(), slog.LevelInfo, "request",
-				slog.String("method", r.Method),
-				slog.String("route", c.Path()),
-				slog.Int("status", w.Status),
-				slog.Int64("bytes", w.Size),
-				slog.Duration("took", took),
-				slog.String("client", c.RealIP()),
-			)
-		}()
+		defer func() { s.record(c, time.Since(began)) }()
 		if err := next(c); err != nil {
 			s.fail(err, c)
 		}
 		return nil
 	}
+}
+
+// record counts the request and writes its line. Where no line is wanted, none
+// is prepared: to say who asked means to read what proxies wrote.
+func (s *Server) record(c echo.Context, took time.Duration) {
+	r, w := c.Request(), c.Response()
+	s.telemetry.Request(c.Path(), r.Method, w.Status, took)
+	if !s.logger.Enabled(r.Context(), slog.LevelInfo) {
+		return
+	}
+	s.logger.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		slog.String("method", r.Method),
+		slog.String("route", c.Path()),
+		slog.Int("status", w.Status),
+		slog.Int64("bytes", w.Size),
+		slog.Duration("took", took),
+		slog.String("client", c.RealIP()),
+	)
 }
 
 // panicked is a panic as an error: what was thrown, and where.
@@ -114,13 +153,17 @@ func (s *Server) contain(next echo.HandlerFunc) echo.HandlerFunc {
 // protect sets the headers that suit every answer. HSTS goes out only where the
 // issuer is https: a browser would otherwise lock itself out of localhost. It
 // leaves subdomains alone, which are not ours to decide for.
+//
+// All answers share the values: whoever sets or adds to a header makes a slice
+// of its own, since these have no room left.
 func (s *Server) protect(next echo.HandlerFunc) echo.HandlerFunc {
+	nosniff, noReferrer, year := []string{"nosniff"}, []string{"no-referrer"}, []string{"max-age=31536000"}
 	return func(c echo.Context) error {
 		h := c.Response().Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer") // URLs here carry codes and journeys
+		h["X-Content-Type-Options"] = nosniff
+		h["Referrer-Policy"] = noReferrer // URLs here carry codes and journeys
 		if s.https {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+			h["Strict-Transport-Security"] = year
 		}
 		return next(c)
 	}

@@ -32,25 +32,38 @@ func (p proxies) include(addr netip.Addr) bool {
 
 // wrote reports whether the request's headers come from one of them.
 func (p proxies) wrote(r *http.Request) bool {
+	if len(p) == 0 {
+		return false
+	}
 	peer, ok := peerOf(r)
 	return ok && p.include(peer)
 }
 
 // client walks X-Forwarded-For from the right, where each proxy added the peer
 // that it saw, over the trusted ones; the first other address is the client.
-// Everything to the left of it may be invented.
+// Everything to the left of it may be invented. Several lines of it are one list
+// (RFC 9110 §5.2).
 func (p proxies) client(r *http.Request) string {
 	at, ok := peerOf(r)
 	if !ok {
 		return ""
 	}
-	hops := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedFor), ","), ",")
-	for i := len(hops) - 1; i >= 0 && p.include(at); i-- {
-		next, ok := parseHop(hops[i])
-		if !ok {
-			break // the nearest address that somebody trusted vouched for
+	lines := r.Header[echo.HeaderXForwardedFor]
+	for i := len(lines) - 1; i >= 0; i-- {
+		for rest, more := lines[i], true; more; {
+			if !p.include(at) {
+				return at.String()
+			}
+			comma := strings.LastIndexByte(rest, ',')
+			next, ok := parseHop(rest[comma+1:])
+			if !ok {
+				return at.String() // the nearest address that somebody trusted vouched for
+			}
+			at = next
+			if more = comma >= 0; more {
+				rest = rest[:comma]
+			}
 		}
-		at = next
 	}
 	return at.String()
 }

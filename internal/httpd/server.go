@@ -104,7 +104,7 @@ func (s *Server) newEcho() *echo.Echo {
 	e.Logger.SetOutput(io.Discard) // what is worth saying goes through slog
 	e.IPExtractor = s.proxies.client
 	e.HTTPErrorHandler = s.fail
-	e.Use(s.middleware()...)
+	e.Use(paved(s.middleware()))
 	// Whatever can be fetched can be asked about (RFC 9110 §9.1 wants GET and
 	// HEAD of everybody); net/http leaves the body out.
 	e.OnAddRouteHandler = func(_ string, r echo.Route, h echo.HandlerFunc, m []echo.MiddlewareFunc) {

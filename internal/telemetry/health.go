@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -18,19 +19,26 @@ const patience = 900 * time.Millisecond
 // use and return when ctx ends; its error goes to the log and nowhere else.
 type Check func(ctx context.Context) error
 
-// Health knows whether the server should be given requests: every check passes,
-// and it is not stopping.
+// What a server is that should not be given requests, whatever the checks say.
+// Neither is a check: who asks can't leave it out.
+const (
+	starting = "starting"
+	stopping = "stopping"
+)
+
+// Health knows whether the server should be given requests: it has started, it is
+// not stopping, and every check passes.
 type Health struct {
 	logger *slog.Logger
 
 	mu       sync.Mutex
 	checks   map[string]Check
 	reported map[string]bool // failing, and the log said so
-	stopping bool
+	phase    string          // starting, stopping, or "" in between
 }
 
 func newHealth(logger *slog.Logger) *Health {
-	return &Health{logger: logger, checks: map[string]Check{}, reported: map[string]bool{}}
+	return &Health{logger: logger, checks: map[string]Check{}, reported: map[string]bool{}, phase: starting}
 }
 
 // Add names a check; one of the same name is replaced.
@@ -40,39 +48,64 @@ func (h *Health) Add(name string, check Check) {
 	h.checks[name] = check
 }
 
+// Started says that the server can answer: until then it is not ready, whatever
+// the checks say.
+func (h *Health) Started() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.phase == starting {
+		h.phase = ""
+	}
+}
+
 // Stop makes the server not ready for good: load balancers turn away while the
 // requests under way are finished.
 func (h *Health) Stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.stopping = true
+	h.phase = stopping
 }
 
-// NotReady returns the names of what is not ready, sorted; none means ready.
-func (h *Health) NotReady(ctx context.Context) []string {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-
+// NotReady returns the names of what is not ready, sorted; none means ready. The
+// checks that are excluded are not asked.
+func (h *Health) NotReady(ctx context.Context, excluded ...string) []string {
 	h.mu.Lock()
-	stopping := h.stopping
+	phase := h.phase
 	checks := make(map[string]Check, len(h.checks))
 	for name, check := range h.checks {
-		checks[name] = check
+		if !slices.Contains(excluded, name) {
+			checks[name] = check
+		}
 	}
 	h.mu.Unlock()
 
-	var failing []string
-	if stopping {
-		failing = append(failing, "stopping")
+	failing := h.failing(ctx, checks)
+	if phase != "" {
+		failing = append(failing, phase)
 	}
+	slices.Sort(failing)
+	return failing
+}
+
+// failing runs the checks, in the time that all may take together.
+func (h *Health) failing(ctx context.Context, checks map[string]Check) []string {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var failing []string
 	for name, err := range runAll(ctx, checks) {
 		h.report(ctx, name, err)
 		if err != nil {
 			failing = append(failing, name)
 		}
 	}
-	slices.Sort(failing)
 	return failing
+}
+
+// names of the checks, sorted.
+func (h *Health) names() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Sorted(maps.Keys(h.checks))
 }
 
 // runAll runs the checks side by side, so that a slow one does not use up the
@@ -116,13 +149,44 @@ func (h *Health) serveAlive(w http.ResponseWriter, _ *http.Request) {
 	h.write(w, http.StatusOK, map[string]any{"alive": true})
 }
 
+// serveReady answers as kube-apiserver does: ?exclude=NAME leaves a check out, as
+// often as it is given, and ?verbose says what each came to. A name that is not
+// known is a mistake of whoever set up the probe: it would otherwise watch
+// something that it meant to leave out.
 func (h *Health) serveReady(w http.ResponseWriter, r *http.Request) {
-	failing := h.NotReady(r.Context())
-	if len(failing) == 0 {
-		h.write(w, http.StatusOK, map[string]any{"ready": true})
-		return
+	query, names := r.URL.Query(), h.names()
+	excluded := query["exclude"]
+	for _, name := range excluded {
+		if !slices.Contains(names, name) {
+			h.write(w, http.StatusBadRequest, map[string]any{"error": "exclude names no check", "checks": names})
+			return
+		}
 	}
-	h.write(w, http.StatusServiceUnavailable, map[string]any{"ready": false, "not_ready": failing})
+	failing := h.NotReady(r.Context(), excluded...)
+	code, body := http.StatusOK, map[string]any{"ready": len(failing) == 0}
+	if len(failing) > 0 {
+		code, body["not_ready"] = http.StatusServiceUnavailable, failing
+	}
+	if query.Has("verbose") {
+		body["checks"] = outcomes(names, excluded, failing)
+	}
+	h.write(w, code, body)
+}
+
+// outcomes says what each check came to, and never why: that is for the log.
+func outcomes(names, excluded, failing []string) map[string]string {
+	out := make(map[string]string, len(names))
+	for _, name := range names {
+		switch {
+		case slices.Contains(excluded, name):
+			out[name] = "excluded"
+		case slices.Contains(failing, name):
+			out[name] = "failing"
+		default:
+			out[name] = "passing"
+		}
+	}
+	return out
 }
 
 func (h *Health) write(w http.ResponseWriter, code int, body map[string]any) {

@@ -18,8 +18,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
-	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -39,8 +37,7 @@ type Telemetry struct {
 	logger   *slog.Logger
 	registry *prometheus.Registry
 	health   *Health
-	requests *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
+	traffic  *traffic
 }
 
 // New makes the telemetry of one server. It starts nothing.
@@ -54,12 +51,13 @@ func New(o Options) *Telemetry {
 	build.WithLabelValues(o.Version, runtime.Version()).Set(1)
 
 	logger := slog.New(newHandler(o))
+	health := newHealth(logger)
+	registry.MustRegister(newPassing(health))
 	return &Telemetry{
 		logger:   logger,
 		registry: registry,
-		health:   newHealth(logger),
-		requests: NewCounter(registry, "signet_http_requests_total", "Requests answered.", "route", "method", "code"),
-		seconds:  NewHistogram(registry, "signet_http_request_seconds", "Time from a request's header to the end of its response.", "route"),
+		health:   health,
+		traffic:  newTraffic(registry),
 	}
 }
 
@@ -71,26 +69,6 @@ func (t *Telemetry) Registry() *prometheus.Registry { return t.registry }
 
 // Health is where rooms say whether they are ready.
 func (t *Telemetry) Health() *Health { return t.health }
-
-// Request counts one answered request. route is the pattern that matched, or ""
-// when none did: a raw path would let strangers make series without end.
-func (t *Telemetry) Request(route, method string, code int, took time.Duration) {
-	if route == "" {
-		route = "unmatched"
-	}
-	t.requests.WithLabelValues(route, knownMethod(method), strconv.Itoa(code)).Inc()
-	t.seconds.WithLabelValues(route).Observe(took.Seconds())
-}
-
-// knownMethod keeps made-up methods from becoming labels.
-func knownMethod(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
-		http.MethodDelete, http.MethodOptions:
-		return method
-	}
-	return "other"
-}
 
 // Handler serves /metrics, /healthz and /readyz; GET and HEAD only.
 func (t *Telemetry) Handler() http.Handler {

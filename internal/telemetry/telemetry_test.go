@@ -2,15 +2,12 @@ package telemetry_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/signet-id/signet/internal/secret"
@@ -102,62 +99,6 @@ func TestARoomRegistersItsOwnCounter(t *testing.T) {
 	if _, body := get(t, tel, "/metrics"); !strings.Contains(body, `signet_tokens_total{kind="access"} 3`) {
 		t.Error("/metrics lacks the room's counter")
 	}
-}
-
-func TestReadyMeansThatEveryCheckPasses(t *testing.T) {
-	tel, log := start(t)
-	away := errors.New("dial postgres://signet:hunter2@db")
-	tel.Health().Add("store", func(context.Context) error { return away })
-	tel.Health().Add("keys", func(context.Context) error { return nil })
-
-	code, body := get(t, tel, "/readyz")
-	if code != http.StatusServiceUnavailable || strings.TrimSpace(body) != `{"not_ready":["store"],"ready":false}` {
-		t.Errorf("/readyz = %d %s, want 503 naming the store alone", code, body)
-	}
-	get(t, tel, "/readyz")
-	if got := strings.Count(log.String(), `"not ready"`); got != 1 {
-		t.Errorf("an outage is logged %d times, want once:\n%s", got, log)
-	}
-
-	away = nil
-	if code, body := get(t, tel, "/readyz"); code != http.StatusOK {
-		t.Errorf("/readyz = %d %s, want 200", code, body)
-	}
-	if !strings.Contains(log.String(), "ready again") {
-		t.Errorf("the recovery is not logged:\n%s", log)
-	}
-}
-
-func TestReadinessNeverSaysWhy(t *testing.T) {
-	tel, _ := start(t)
-	tel.Health().Add("store", func(context.Context) error { return errors.New("hunter2") })
-	if _, body := get(t, tel, "/readyz"); strings.Contains(body, "hunter2") {
-		t.Errorf("/readyz repeats the error: %s", body)
-	}
-}
-
-func TestAStoppingServerIsAliveAndNotReady(t *testing.T) {
-	tel, _ := start(t)
-	tel.Health().Stop()
-	if code, body := get(t, tel, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "stopping") {
-		t.Errorf("/readyz = %d %s, want 503 stopping", code, body)
-	}
-	if code, _ := get(t, tel, "/healthz"); code != http.StatusOK {
-		t.Errorf("/healthz = %d, want 200", code)
-	}
-}
-
-func TestAHungCheckIsNotReadyWithinASecond(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tel, _ := start(t)
-		tel.Health().Add("slow", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
-		tel.Health().Add("fine", func(ctx context.Context) error { return ctx.Err() })
-		began := time.Now()
-		failing := tel.Health().NotReady(t.Context())
-		if len(failing) != 1 || failing[0] != "slow" || time.Since(began) > time.Second {
-			t.Errorf("NotReady = %v after %s, want slow within a second", failing, time.Since(began))
-		}
-	})
 }
 
 func TestTheListenerOfMetricsServesNothingElse(t *testing.T) {

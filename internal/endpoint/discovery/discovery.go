@@ -1,9 +1,9 @@
 // Package discovery publishes what the issuer is and which keys it signs with:
 // OpenID Connect Discovery 1.0, RFC 8414 and the JWKS.
 //
-// The documents are written once; a request copies ready bytes and reads
-// nothing. They list what works and nothing else: a feature appears here in the
-// change that brings it.
+// The documents are written once, with the headers that go with them; a request
+// copies ready bytes and reads nothing. They list what works and nothing else: a
+// feature appears here in the change that brings it.
 package discovery
 
 import (
@@ -12,12 +12,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/signet-id/signet/keys"
 )
@@ -27,11 +25,10 @@ type Publisher interface{ JWKS() keys.Document }
 
 // Handler answers the well-known documents. Make it with New.
 type Handler struct {
-	metadata  []byte
-	etag      string
-	maxAge    time.Duration
+	metadata  *document
 	issuerTo  string // the issuer's path, for RFC 8414's place of the document
 	published Publisher
+	keySet    atomic.Pointer[document] // of the newest JWKS that somebody asked for
 }
 
 // Options are what the documents say.
@@ -116,41 +113,38 @@ func New(o Options) (*Handler, error) {
 		return nil, fmt.Errorf("writing the metadata: %w", err)
 	}
 	digest := sha256.Sum256(raw)
-	return &Handler{
-		metadata: raw, etag: `"` + base64.RawURLEncoding.EncodeToString(digest[:12]) + `"`,
-		maxAge: o.MaxAge, issuerTo: o.Base, published: o.Keys,
-	}, nil
+	h := &Handler{issuerTo: o.Base, published: o.Keys}
+	h.metadata = newDocument(raw, `"`+base64.RawURLEncoding.EncodeToString(digest[:12])+`"`, "application/json", o.MaxAge)
+	h.keySet.Store(newKeySet(o.Keys.JWKS()))
+	return h, nil
 }
 
 // Mount adds the documents. root is the host's own path and g the issuer's:
 // RFC 8414 §3 puts an issuer's path behind the well-known name, Discovery §4
 // before it.
 func (h *Handler) Mount(root, g *echo.Group) {
-	anyone := middleware.CORSWithConfig(middleware.CORSConfig{AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodGet}})
 	methods := []string{http.MethodGet, http.MethodOptions}
-	g.Match(methods, "/.well-known/openid-configuration", h.describe, anyone)
-	g.Match(methods, "/jwks", h.keys, anyone)
-	root.Match(methods, "/.well-known/oauth-authorization-server"+h.issuerTo, h.describe, anyone)
+	describe, keys := anyone(h.describe), anyone(h.keys)
+	g.Match(methods, "/.well-known/openid-configuration", describe)
+	g.Match(methods, "/jwks", keys)
+	root.Match(methods, "/.well-known/oauth-authorization-server"+h.issuerTo, describe)
 }
 
-func (h *Handler) describe(c echo.Context) error {
-	return serve(c, h.metadata, h.etag, "application/json", h.maxAge)
-}
+func (h *Handler) describe(c echo.Context) error { return h.metadata.answer(c) }
 
 // keys serves the ring's public half. max-age is a promise the ring keeps: no
 // key signs before it was published for longer than that.
 func (h *Handler) keys(c echo.Context) error {
-	doc := h.published.JWKS()
-	return serve(c, doc.Body, doc.ETag, "application/jwk-set+json", doc.MaxAge)
+	published, ready := h.published.JWKS(), h.keySet.Load()
+	if ready.etag != published.ETag {
+		// Keys came or went. Whoever is first prepares the answer; that two might
+		// is harmless.
+		ready = newKeySet(published)
+		h.keySet.Store(ready)
+	}
+	return ready.answer(c)
 }
 
-// serve writes a document, or 304 to whoever has it (RFC 9110 §13.1.2).
-func serve(c echo.Context, body []byte, etag, contentType string, maxAge time.Duration) error {
-	h := c.Response().Header()
-	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(maxAge/time.Second)))
-	h.Set("ETag", etag)
-	if match := c.Request().Header.Get("If-None-Match"); match != "" && strings.Contains(match, etag) {
-		return c.NoContent(http.StatusNotModified)
-	}
-	return c.Blob(http.StatusOK, contentType, body)
+func newKeySet(d keys.Document) *document {
+	return newDocument(d.Body, d.ETag, "application/jwk-set+json", d.MaxAge)
 }

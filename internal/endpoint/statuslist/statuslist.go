@@ -14,7 +14,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -27,23 +26,26 @@ import (
 type Handler struct {
 	Board *status.Board
 	Hub   *status.Hub
+
+	ready shelf
 }
 
 // Mount adds the routes below the issuer's path.
 func (h *Handler) Mount(g *echo.Group) {
 	methods := []string{http.MethodGet, http.MethodOptions}
-	g.Match(methods, slot.Path, h.lists, anyone)
-	g.Match(methods, slot.Path+"/stream", h.stream, anyone)
-	g.Match(methods, slot.Path+"/:list", h.list, anyone)
+	g.Match(methods, slot.Path, anyone(h.lists))
+	g.Match(methods, slot.Path+"/stream", anyone(h.stream))
+	g.Match(methods, slot.Path+"/:list", anyone(h.list))
 }
 
 // anyone lets pages of any origin read the answers: there are no credentials that
 // could be abused. It says so to everybody, asked or not, so that a cache need
 // not tell origins apart.
 func anyone(next echo.HandlerFunc) echo.HandlerFunc {
+	allowed := []string{"*"} // shared by all answers, and changed by none
 	return func(c echo.Context) error {
 		h := c.Response().Header()
-		h.Set(echo.HeaderAccessControlAllowOrigin, "*")
+		h[echo.HeaderAccessControlAllowOrigin] = allowed
 		if c.Request().Method != http.MethodOptions {
 			return next(c)
 		}
@@ -72,22 +74,7 @@ func (h *Handler) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	header, request := c.Response().Header(), c.Request().Header
-	body, etag := p.JWT, `"`+p.ETag+`"`
-	if acceptsGzip(request.Values(echo.HeaderAcceptEncoding)) {
-		// Another representation, so another tag (RFC 9110 §8.8.3).
-		body, etag = p.Gzip, `"`+p.ETag+`-gzip"`
-		header.Set(echo.HeaderContentEncoding, "gzip")
-	}
-	header.Set(echo.HeaderVary, echo.HeaderAcceptEncoding)
-	header.Set(echo.HeaderCacheControl, "public, max-age="+strconv.Itoa(int(h.Board.TTL()/time.Second)))
-	header.Set("ETag", etag)
-	if has(request.Values("If-None-Match"), p.ETag) {
-		header.Del(echo.HeaderContentEncoding)
-		return c.NoContent(http.StatusNotModified)
-	}
-	header.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
-	return c.Blob(http.StatusOK, "application/"+status.TypeList, body)
+	return h.ready.of(number, p, h.Board.TTL()).write(c)
 }
 
 // acceptsGzip reads Accept-Encoding (RFC 9110 §12.5.3).
@@ -97,6 +84,9 @@ func acceptsGzip(values []string) bool {
 			name, params, _ := strings.Cut(coding, ";")
 			if name = strings.ToLower(strings.TrimSpace(name)); name != "gzip" && name != "x-gzip" {
 				continue
+			}
+			if params == "" {
+				return true
 			}
 			key, weight, _ := strings.Cut(params, "=")
 			q, err := strconv.ParseFloat(strings.TrimSpace(weight), 64)
