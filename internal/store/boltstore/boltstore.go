@@ -12,17 +12,18 @@
 // Commit stands or falls by its own guards. Expired records are absent at once
 // and leave the file later, some hundreds at a time, by the same goroutine.
 //
+// What a read or a guard meets is checked there and then; what nobody asks for
+// is examined after Open, in the background. Damage stops the store.
+//
 // It never interprets a value, never repairs a file and never runs beside
 // another process on the same file.
 package boltstore
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -47,7 +48,9 @@ type Store struct {
 	requests chan *request // to the writer, which owns every change
 	stop     chan struct{} // closed by Close: the writer takes nothing more
 	stopped  chan struct{} // closed by the writer as it leaves
+	examined chan struct{} // closed when the examination has ended, however
 	watchers *watchers
+	alarm    *alarm
 	tally    tally
 
 	closing sync.Once
@@ -62,102 +65,23 @@ type Stats struct {
 	Commits      uint64 // applied; those that failed a guard are not in it
 	Transactions uint64 // made durable, the sweeper's included
 	Swept        uint64 // expired records removed
+	Examined     bool   // the whole file was read since Open, or as far as it is sound
 }
 
 // Stats returns the counts since Open.
 func (s *Store) Stats() Stats {
+	examined := false
+	select {
+	case <-s.examined:
+		examined = true
+	default:
+	}
 	return Stats{
+		Examined:     examined,
 		Commits:      s.tally.commits.Load(),
 		Transactions: s.tally.transactions.Load(),
 		Swept:        s.tally.swept.Load(),
 	}
-}
-
-// Get implements store.Store. All keys are read in one transaction, and their
-// values share one allocation.
-func (s *Store) Get(ctx context.Context, keys ...string) ([]store.Record, error) {
-	if err := store.CheckKeys(keys...); err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	records := make([]store.Record, len(keys))
-	now := time.Now().UnixNano()
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		read(tx.Bucket(nameRecords()), keys, records, now)
-		return nil
-	})
-	if err != nil {
-		return nil, readFault(err)
-	}
-	return records, nil
-}
-
-func read(from *bbolt.Bucket, keys []string, records []store.Record, now int64) {
-	var size int
-	var name []byte
-	for i, key := range keys {
-		records[i].Key = key
-		name = append(name[:0], key...)
-		raw := from.Get(name)
-		if !live(raw, now) {
-			continue
-		}
-		records[i].Value = valueOf(raw)
-		records[i].Version = versionOf(raw)
-		records[i].Expires = toTime(expiresOf(raw))
-		size += len(records[i].Value)
-	}
-	// The values are pieces of the memory map and die with the transaction. The
-	// copies are cut to their length, so that appending to one cannot reach into
-	// the next.
-	values := make([]byte, 0, size)
-	for i := range records {
-		if records[i].Exists() {
-			start := len(values)
-			values = append(values, records[i].Value...)
-			records[i].Value = values[start:len(values):len(values)]
-		}
-	}
-}
-
-// List implements store.Store.
-func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]store.Record, error) {
-	if err := store.CheckList(prefix, after, limit); err != nil {
-		return nil, err
-	}
-	var records []store.Record
-	now := time.Now().UnixNano()
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		var err error
-		records, err = list(ctx, tx.Bucket(nameRecords()).Cursor(), prefix, after, limit, now)
-		return err
-	})
-	if err != nil {
-		return nil, readFault(err)
-	}
-	return records, nil
-}
-
-func list(ctx context.Context, c *bbolt.Cursor, prefix, after string, limit int, now int64) ([]store.Record, error) {
-	from := prefix
-	if after != "" && after >= prefix {
-		from = after + "\x00" // the least key that is greater than after
-	}
-	var records []store.Record
-	wanted, passed := []byte(prefix), 0
-	for key, raw := c.Seek([]byte(from)); bytes.HasPrefix(key, wanted) && key != nil && len(records) < limit; key, raw = c.Next() {
-		// A long run of expired records must not hold a caller who has left.
-		if passed%256 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		passed++
-		if live(raw, now) {
-			records = append(records, record(string(key), raw))
-		}
-	}
-	return records, ctx.Err()
 }
 
 // Watch implements store.Store.
@@ -177,6 +101,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		close(s.stop)
 		<-s.stopped
+		<-s.examined
 		s.watchers.close()
 		err = writeFault(s.db.Close()) // waits for the readers
 	})

@@ -3,6 +3,7 @@ package boltstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"syscall"
@@ -12,6 +13,16 @@ import (
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/store"
 )
+
+// unsoundError says that what the file holds is not what was written to it.
+type unsoundError struct{ what string }
+
+func (e *unsoundError) Error() string { return e.what }
+
+// unsound reports the record of key, or the page around it.
+func unsound(key []byte) error {
+	return &unsoundError{what: fmt.Sprintf("what key %q leads to is not what was stored there", key)}
+}
 
 // readFault gives a failed transaction the errors of the contract.
 func readFault(err error) error {

@@ -26,7 +26,7 @@ func idle(t *testing.T, log *strings.Builder) *writer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = file.db.Close() })
-	s := &Store{db: file.db, watchers: &watchers{all: map[*watcher]struct{}{}}}
+	s := &Store{db: file.db, watchers: &watchers{all: map[*watcher]struct{}{}}, alarm: &alarm{path: path, logger: slog.New(slog.NewTextHandler(log, nil))}}
 	return &writer{Store: s, path: path, logger: slog.New(slog.NewTextHandler(log, nil)), timer: time.NewTimer(time.Hour)}
 }
 

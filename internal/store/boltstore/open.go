@@ -16,23 +16,29 @@ import (
 )
 
 // format is the version of the file's layout that this code writes.
-const format = 1
+//
+// In format 1 the expiry index named for each record the very time of its
+// expiry, and the sweeper took the index at its word. Such a file is a good one
+// of format 2, but not the other way round.
+const format = 2
 
 // lockWait is how long Open waits for another process to let go of the file.
 const lockWait = time.Second
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the store in the file at path, and makes it if there is none. The
-// whole file is read once and must be sound; one that is not is refused and
-// left as it is. Every error names the path and what to do. Who opens closes.
+// Open opens the store in the file at path, and makes it if there is none. One
+// that is not sound is refused and left as it is. Most of a large file is read
+// through after Open has returned: where that, or a Get, finds damage, the store
+// stops answering. Every error names the path and what to do. Who opens closes.
 func Open(path string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	rest := &examination{done: true}
 	size, err := prepare(path, opts)
 	if err == nil && size > 0 {
-		err = examine(path)
+		rest, err = examine(path)
 	}
 	if err != nil {
 		return nil, openFault(path, err)
@@ -46,7 +52,9 @@ func Open(path string, opts Options) (*Store, error) {
 		requests: make(chan *request),
 		stop:     make(chan struct{}),
 		stopped:  make(chan struct{}),
+		examined: make(chan struct{}),
 		watchers: &watchers{all: map[*watcher]struct{}{}},
+		alarm:    &alarm{path: path, logger: opts.Logger},
 	}
 	w := &writer{
 		Store:  s,
@@ -56,7 +64,8 @@ func Open(path string, opts Options) (*Store, error) {
 		due:    file.due,
 		timer:  time.NewTimer(0),
 	}
-	go w.run() // until Close
+	go w.run()         // until Close
+	go s.examine(rest) // until it is through, or Close
 	return s, nil
 }
 
@@ -131,7 +140,9 @@ func boltOptions(opts Options) *bbolt.Options {
 		Timeout:      lockWait,
 		NoSync:       opts.NoSync,
 		NoStatistics: true, // they cost a lock per read
-		FreelistType: bbolt.FreelistMapType,
+		// As a list, not as a map: each transaction writes it in order, and after a
+		// night in which many records expired it is long.
+		FreelistType: bbolt.FreelistArrayType,
 	}
 }
 
@@ -142,10 +153,11 @@ func layOut(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	return errors.Join(
-		tx.Bucket(nameMeta()).Put(keyFormat(), encodeNumber(format)),
-		tx.Bucket(nameMeta()).Put(keyVersion(), encodeNumber(0)),
-	)
+	return errors.Join(writeFormat(tx), tx.Bucket(nameMeta()).Put(keyVersion(), encodeNumber(0)))
+}
+
+func writeFormat(tx *bbolt.Tx) error {
+	return tx.Bucket(nameMeta()).Put(keyFormat(), encodeNumber(format))
 }
 
 // opened is a sound file that this process holds.
@@ -162,16 +174,23 @@ func load(path string, opts Options) (opened, error) {
 		return opened{}, err
 	}
 	file := opened{db: db}
-	var empty bool
+	var empty, older bool
 	read := func(tx *bbolt.Tx) error {
 		if empty = isEmpty(tx); !empty {
-			file.last, file.due = tablesOf(tx).lastVersion(), tablesOf(tx).earliest()
+			t := tablesOf(tx)
+			file.last, file.due = t.lastVersion(), t.earliest()
+			older = number(t.meta.Get(keyFormat())) < format
 		}
 		return nil
 	}
-	err = db.View(read)
-	if err == nil && empty {
+	err = db.View(func(tx *bbolt.Tx) error { return guarded(tx, read) })
+	switch {
+	case err == nil && empty:
 		err = db.Update(layOut)
+	case err == nil && older:
+		err = db.Update(writeFormat)
+	case isUnsound(err):
+		err = damaged(path, err)
 	}
 	if err != nil {
 		return opened{}, errors.Join(err, db.Close())

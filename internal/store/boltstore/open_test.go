@@ -126,7 +126,7 @@ func TestOpenRefusesWhatItMayNotWrite(t *testing.T) {
 func TestOpenRefusesANewerFormat(t *testing.T) {
 	path, _ := filled(t)
 	edit(t, path, nil, func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("meta")).Put([]byte("format"), binary.BigEndian.AppendUint64(nil, 2))
+		return tx.Bucket([]byte("meta")).Put([]byte("format"), binary.BigEndian.AppendUint64(nil, 3))
 	})
 	wantRefused(t, path, fault.Invalid, "start the newer version")
 }

@@ -37,57 +37,60 @@ type metaPage struct {
 }
 
 // inspect judges whether bbolt can use f without reaching beyond its end and
-// without writing over what it still needs.
-func inspect(f *os.File) error {
+// without writing over what it still needs. It returns what it learned.
+func inspect(f *os.File) (metaPage, []uint64, error) {
 	meta, err := newestMeta(f)
 	if err != nil {
-		return err
+		return meta, nil, err
 	}
 	stat, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("measuring the file: %w", err)
+		return meta, nil, fmt.Errorf("measuring the file: %w", err)
 	}
 	if size := uint64(stat.Size()) / uint64(meta.pageSize); meta.end > size {
-		return fmt.Errorf("the file is cut off: it has %d pages of %d", size, meta.end)
+		return meta, nil, fmt.Errorf("the file is cut off: it has %d pages of %d", size, meta.end)
 	}
 	// We always keep the list of free pages in the file. Without one bbolt would
 	// rebuild it as it opens, and change a file that is not ours.
 	if meta.freelist >= meta.end {
-		return errors.New("the list of free pages is missing")
+		return meta, nil, errors.New("the list of free pages is missing")
 	}
-	return inspectFree(f, meta)
+	free, err := inspectFree(f, meta)
+	return meta, free, err
 }
 
 // inspectFree checks the list of free pages, which bbolt takes without looking
-// when it opens a file for writing: it must be one, and name pages that exist.
-func inspectFree(f io.ReaderAt, meta metaPage) error {
+// when it opens a file for writing: it must be one, and name pages that exist. It
+// returns them.
+func inspectFree(f io.ReaderAt, meta metaPage) ([]uint64, error) {
 	at, order := int64(meta.freelist)*int64(meta.pageSize), binary.NativeEndian
 	var head [pageHeader + 8]byte
 	if _, err := f.ReadAt(head[:], at); err != nil {
-		return fmt.Errorf("reading the list of free pages: %w", err)
+		return nil, fmt.Errorf("reading the list of free pages: %w", err)
 	}
 	if order.Uint64(head[:]) != meta.freelist || order.Uint16(head[8:]) != freelistFlag {
-		return errors.New("the list of free pages is not one")
+		return nil, errors.New("the list of free pages is not one")
 	}
 	count, start := uint64(order.Uint16(head[10:])), at+pageHeader
 	if count == countOverflow { // the true count comes first
 		count, start = order.Uint64(head[pageHeader:]), start+8
 	}
 	if count > meta.end {
-		return fmt.Errorf("the list of free pages names %d pages of %d", count, meta.end)
+		return nil, fmt.Errorf("the list of free pages names %d pages of %d", count, meta.end)
 	}
 	ids := make([]byte, count*8)
 	if _, err := f.ReadAt(ids, start); err != nil {
-		return fmt.Errorf("reading the list of free pages: %w", err)
+		return nil, fmt.Errorf("reading the list of free pages: %w", err)
 	}
+	free := make([]uint64, 0, count)
 	for last := uint64(1); len(ids) > 0; ids = ids[8:] {
 		id := order.Uint64(ids)
 		if id <= last || id >= meta.end {
-			return fmt.Errorf("the list of free pages names page %d after page %d of %d", id, last, meta.end)
+			return nil, fmt.Errorf("the list of free pages names page %d after page %d of %d", id, last, meta.end)
 		}
-		last = id
+		last, free = id, append(free, id)
 	}
-	return nil
+	return free, nil
 }
 
 func newestMeta(f *os.File) (metaPage, error) {

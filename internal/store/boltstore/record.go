@@ -23,11 +23,18 @@ const (
 	headerSize = checksumAt + 4
 )
 
+// indexFill is how full a page of the expiry index gets before it is split.
+const indexFill = 0.9
+
 // never is the expiry of a record that has none; it has no index entry.
 const never = 0
 
 // tables are the buckets of one bbolt transaction.
-type tables struct{ meta, records, expiry *bbolt.Bucket }
+type tables struct {
+	meta, records, expiry *bbolt.Bucket
+
+	at *bbolt.Cursor // in records, for find
+}
 
 // Names of the buckets, and of the keys in meta. Functions, because Go has no
 // constant byte slices and a variable could be changed.
@@ -38,7 +45,42 @@ func keyFormat() []byte   { return []byte("format") }
 func keyVersion() []byte  { return []byte("version") }
 
 func tablesOf(tx *bbolt.Tx) tables {
-	return tables{meta: tx.Bucket(nameMeta()), records: tx.Bucket(nameRecords()), expiry: tx.Bucket(nameExpiry())}
+	t := tables{meta: tx.Bucket(nameMeta()), records: tx.Bucket(nameRecords()), expiry: tx.Bucket(nameExpiry())}
+	if t.records != nil {
+		t.at = t.records.Cursor()
+	}
+	if t.expiry != nil {
+		// Entries arrive in order of time, mostly: a page that is cut in half would
+		// stay half empty for ever.
+		t.expiry.FillPercent = indexFill
+	}
+	return t
+}
+
+// find returns the stored form of the record of key, nil when there is none.
+func (t tables) find(key []byte) ([]byte, error) { return find(t.at, key) }
+
+// find looks key up with c, a cursor in the records, and believes neither what
+// it finds nor that it finds nothing: bbolt has no checksums, and searches a
+// garbled page as if it were in order. What is there must be whole. What is
+// absent must have whole neighbours, one before its place and one after:
+// wherever the garbling led the search, one of the two then gives it away.
+func find(c *bbolt.Cursor, key []byte) ([]byte, error) {
+	next, raw := c.Seek(key)
+	if next != nil && bytes.Equal(next, key) {
+		if !whole(next, raw) {
+			return nil, unsound(next)
+		}
+		return raw, nil
+	}
+	if next != nil && (bytes.Compare(next, key) < 0 || !whole(next, raw)) {
+		return nil, unsound(next)
+	}
+	before, raw := c.Prev()
+	if before != nil && (bytes.Compare(before, key) >= 0 || !whole(before, raw)) {
+		return nil, unsound(before)
+	}
+	return nil, nil
 }
 
 // lastVersion is the version of the newest Commit in the file.
@@ -62,11 +104,12 @@ func number(b []byte) uint64 {
 
 func encodeNumber(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// encode makes the stored form of a value, but for what stamp adds.
-func encode(value []byte, expires time.Time) []byte {
-	raw := make([]byte, headerSize, headerSize+len(value))
-	binary.BigEndian.PutUint64(raw[numberSize:], uint64(fromTime(expires)))
-	return append(raw, value...)
+// encode appends the stored form of a value to b, but for what stamp adds.
+func encode(b, value []byte, expires time.Time) []byte {
+	b = binary.BigEndian.AppendUint64(b, 0)
+	b = binary.BigEndian.AppendUint64(b, uint64(fromTime(expires)))
+	b = binary.BigEndian.AppendUint32(b, 0)
+	return append(b, value...)
 }
 
 // stamp adds the version, which only the writer knows, and the checksum.

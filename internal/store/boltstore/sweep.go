@@ -34,14 +34,15 @@ func (w *writer) schedule() {
 	w.timer.Reset(time.Until(at))
 }
 
-// sweep removes what has expired, up to sweepMax records.
+// sweep removes what has expired: up to sweepMax entries of the index, and the
+// records to which they lead.
 func (w *writer) sweep() {
-	removed := 0
+	var entries, removed int
 	now := time.Now()
 	err := w.update(func(t tables) (bool, error) {
 		var err error
-		removed, err = t.removeExpired(now.UnixNano())
-		return removed > 0, err
+		entries, removed, err = t.clear(now.UnixNano())
+		return entries > 0, err
 	})
 	if err != nil {
 		w.rest = now.Add(sweepRetry)
@@ -52,7 +53,9 @@ func (w *writer) sweep() {
 	w.tally.swept.Add(uint64(removed))
 }
 
-func (t tables) removeExpired(now int64) (int, error) {
+// clear works off the entries of the index that are due at now, up to sweepMax,
+// and returns how many that were and how many records left with them.
+func (t tables) clear(now int64) (entries, removed int, err error) {
 	// A bbolt cursor loses its place when the tree changes under it, so the
 	// keys are copied first.
 	var due [][]byte
@@ -61,12 +64,34 @@ func (t tables) removeExpired(now int64) (int, error) {
 		due = append(due, bytes.Clone(key))
 	}
 	for _, entry := range due {
-		if err := t.records.Delete(entry[numberSize:]); err != nil {
-			return 0, err
+		gone, err := t.settle(entry, now)
+		if err != nil {
+			return 0, 0, err
 		}
-		if err := t.expiry.Delete(entry); err != nil {
-			return 0, err
+		if gone {
+			removed++
 		}
 	}
-	return len(due), nil
+	return len(due), removed, nil
+}
+
+// settle does what an entry that is due stands for. The record alone says
+// whether it has expired: the entry may be older than the record's life, and
+// then moves to where that ends, or than the record.
+func (t tables) settle(entry []byte, now int64) (removed bool, err error) {
+	key := entry[numberSize:]
+	raw, err := t.find(key)
+	if err != nil {
+		return false, err
+	}
+	if err := t.expiry.Delete(entry); err != nil {
+		return false, err
+	}
+	switch {
+	case raw == nil || expiresOf(raw) == never:
+		return false, nil
+	case live(raw, now):
+		return false, t.expiry.Put(indexKey(expiresOf(raw), key), nil)
+	}
+	return true, t.records.Delete(key)
 }

@@ -3,7 +3,6 @@ package boltstore
 import (
 	"bytes"
 	"context"
-	"strings"
 	"sync"
 
 	"github.com/signet-id/signet/internal/store"
@@ -70,7 +69,7 @@ func (w *watcher) take(batch []*request) bool {
 		var held *change // until it is known whether another one follows
 		for i := range r.changes {
 			c := &r.changes[i]
-			if c.keep || !strings.HasPrefix(c.key, w.prefix) {
+			if c.keep || len(c.key) < len(w.prefix) || string(c.key[:len(w.prefix)]) != w.prefix {
 				continue
 			}
 			if held != nil && !w.Send(held.event(r.version, true)) {
@@ -89,9 +88,9 @@ func (w *watcher) take(batch []*request) bool {
 // holds.
 func (c *change) event(v store.Version, more bool) store.Event {
 	if c.raw == nil {
-		return store.Event{Key: c.key, Version: v, Deleted: true, More: more}
+		return store.Event{Key: string(c.key), Version: v, Deleted: true, More: more}
 	}
-	return store.Event{Key: c.key, Value: bytes.Clone(valueOf(c.raw)), Version: v, Expires: toTime(expiresOf(c.raw)), More: more}
+	return store.Event{Key: string(c.key), Value: bytes.Clone(valueOf(c.raw)), Version: v, Expires: toTime(expiresOf(c.raw)), More: more}
 }
 
 // gap cuts every watcher off: the writer no longer knows what was committed.

@@ -32,23 +32,38 @@ type request struct {
 // change is one op. It shares no memory with the caller: when the caller's
 // context ends, Commit returns while the writer still holds the change.
 type change struct {
-	key     string
+	key     []byte
 	raw     []byte // the stored form; nil for a deletion
 	keep    bool   // neither: only the guard counts
 	guarded bool
 	must    store.Version
+	before  int64 // when what the change replaces expires; judge finds it
 }
 
+// newRequest copies all that the caller owns into one piece of memory, which
+// lives until the transaction has ended.
 func newRequest(ctx context.Context, ops []store.Op) *request {
 	r := &request{ctx: ctx, changes: make([]change, len(ops)), done: make(chan struct{})}
-	for i, op := range ops {
-		c := change{key: op.Key, keep: op.Keep, guarded: op.Guarded, must: op.Must}
-		if !op.Delete && !op.Keep {
-			c.raw = encode(op.Value, op.Expires)
+	length := 0
+	for i := range ops {
+		length += len(ops[i].Key)
+		if !ops[i].Delete && !ops[i].Keep {
+			length += headerSize + len(ops[i].Value)
 		}
-		r.changes[i] = c
-		r.size += len(c.key) + len(c.raw)
 	}
+	memory := make([]byte, 0, length)
+	for i := range ops {
+		op, c := &ops[i], &r.changes[i]
+		start := len(memory)
+		memory = append(memory, op.Key...)
+		*c = change{key: memory[start:len(memory):len(memory)], keep: op.Keep, guarded: op.Guarded, must: op.Must}
+		if !op.Delete && !op.Keep {
+			start = len(memory)
+			memory = encode(memory, op.Value, op.Expires)
+			c.raw = memory[start:len(memory):len(memory)]
+		}
+	}
+	r.size = length
 	return r
 }
 
@@ -162,6 +177,9 @@ func (w *writer) apply(t tables, batch []*request) (int, error) {
 			continue // nobody waits for it any more
 		}
 		if r.err = t.judge(r.changes, now); r.err != nil {
+			if isUnsound(r.err) {
+				return 0, r.err
+			}
 			continue
 		}
 		applied++
@@ -178,74 +196,100 @@ func (w *writer) apply(t tables, batch []*request) (int, error) {
 	return applied, t.meta.Put(keyVersion(), encodeNumber(uint64(w.last)+uint64(applied)))
 }
 
-// judge checks all guards of one Commit before any of its changes apply.
+// judge checks all guards of one Commit before any of its changes apply, and
+// finds out what they replace.
 func (t tables) judge(changes []change, now int64) error {
 	for i := range changes {
 		c := &changes[i]
+		raw, err := t.find(c.key)
+		if err != nil {
+			return err
+		}
+		c.before = never
+		var have store.Version
+		if raw != nil {
+			c.before = expiresOf(raw)
+		}
+		if live(raw, now) {
+			have = versionOf(raw)
+		}
 		if !c.guarded {
 			continue
 		}
-		var have store.Version
-		if raw := t.records.Get([]byte(c.key)); live(raw, now) {
-			have = versionOf(raw)
-		}
 		if have != c.must {
-			return &store.ConflictError{Key: c.key}
+			return &store.ConflictError{Key: string(c.key)}
 		}
 	}
 	return nil
 }
 
-// change writes one record and keeps the expiry index in step with it.
+// change writes one record and keeps the promise of the expiry index: for
+// each record that expires it has an entry, never later than the expiry.
+//
+// A record that lives longer than before keeps the entry that it has, wherever
+// that is: a refresh, the most frequent change, writes nothing to the index.
+// The sweeper, when it comes to the entry, moves it.
 func (t tables) change(c *change, v store.Version) error {
 	if c.keep {
 		return nil
 	}
-	key := []byte(c.key)
-	var before, after int64
-	if raw := t.records.Get(key); raw != nil {
-		before = expiresOf(raw)
-	}
+	after := int64(never)
 	if c.raw != nil {
 		after = expiresOf(c.raw)
 	}
-	if before != after && before != never {
-		if err := t.expiry.Delete(indexKey(before, key)); err != nil {
+	earlier := c.before != never && (after == never || after < c.before)
+	if earlier {
+		// The entry is here if the record never lived longer than it was meant to at
+		// first. Elsewhere it does no harm: the sweeper drops it.
+		if err := t.expiry.Delete(indexKey(c.before, c.key)); err != nil {
 			return err
 		}
 	}
 	if c.raw == nil {
-		return t.records.Delete(key)
+		return t.records.Delete(c.key)
 	}
-	if before != after && after != never {
-		if err := t.expiry.Put(indexKey(after, key), nil); err != nil {
+	if after != never && (earlier || c.before == never) {
+		if err := t.expiry.Put(indexKey(after, c.key), nil); err != nil {
 			return err
 		}
 	}
-	stamp(key, c.raw, v)
-	return t.records.Put(key, c.raw)
+	stamp(c.key, c.raw, v)
+	return t.records.Put(c.key, c.raw)
 }
 
 // update runs one transaction. fn reports whether it changed anything; if not,
-// the disk is left alone.
+// the disk is left alone. So it is when the file turns out to be damaged.
 func (w *writer) update(fn func(tables) (bool, error)) error {
 	if w.halted != nil {
 		return w.halted
+	}
+	if err := w.alarm.raised(); err != nil {
+		return err
 	}
 	tx, err := w.db.Begin(true)
 	if err != nil {
 		return writeFault(err)
 	}
-	id, t := tx.ID(), tablesOf(tx)
-	changed, err := fn(t)
+	id, due, changed := tx.ID(), int64(never), false
+	err = guarded(tx, func(tx *bbolt.Tx) error {
+		var err error
+		t := tablesOf(tx)
+		if changed, err = fn(t); err == nil && changed {
+			due = t.earliest()
+		}
+		return err
+	})
 	if err != nil || !changed {
 		if undo := tx.Rollback(); err == nil {
 			err = undo
 		}
-		return writeFault(err)
+		return w.alarm.judge(err, writeFault)
 	}
-	due := t.earliest()
-	if err := tx.Commit(); err != nil {
+	if err := guarded(tx, (*bbolt.Tx).Commit); err != nil {
+		if isUnsound(err) {
+			_ = tx.Rollback() // what bbolt's panic left open; nothing was written
+			return w.alarm.judge(err, writeFault)
+		}
 		return w.failed(id, err)
 	}
 	w.due = due
