@@ -242,8 +242,9 @@ func TestTheManifestsAndTheirConfigurationNameTheSamePlaces(t *testing.T) {
 	for _, probe := range []string{"readinessProbe", "livenessProbe", "startupProbe"} {
 		is(t, box, "metrics", probe, "httpGet", "port")
 	}
-	is(t, box, "/readyz", "readinessProbe", "httpGet", "path")
+	is(t, box, "/readyz?exclude=store", "readinessProbe", "httpGet", "path")
 	is(t, box, "/healthz", "livenessProbe", "httpGet", "path")
+	is(t, box, "/healthz", "startupProbe", "httpGet", "path")
 	var mounts []string
 	for _, m := range at(t, box, "volumeMounts").([]any) {
 		mounts = append(mounts, m.(object)["mountPath"].(string))
@@ -265,6 +266,30 @@ func TestTheManifestsAndTheirConfigurationNameTheSamePlaces(t *testing.T) {
 	if !cfg.Engine().Shared() {
 		t.Error("three nodes do not share one file")
 	}
+}
+
+// What travels to the engine opens sessions, and each node would otherwise make a
+// key that opens nothing of the others'.
+func TestTheNodesVerifyTheirEngineAndShareTheirKey(t *testing.T) {
+	cfg := parse(t, "kubernetes/signet.yaml")
+	if at := cfg.Engine(); at.Kind != config.Postgres || !strings.Contains(at.URL.Reveal(), "sslmode=verify-full") || at.User == "" {
+		t.Errorf("the engine of the manifests is %s, reached by %s", at.Name(), at.URL.Reveal())
+	}
+	text := read(t, "kubernetes/signet.yaml")
+	if !strings.Contains(text, cfg.Keys.EncryptionKeyFile) {
+		t.Fatal("the manifests name no key")
+	}
+	if _, err := config.Parse("signet.yaml", []byte(strings.Replace(text, "encryption_key_file: "+cfg.Keys.EncryptionKeyFile, "", 1)), nil); err == nil {
+		t.Error("the manifests would do without the key")
+	}
+	// The unit's server may move to such an engine by what its comments say.
+	u := unit(t, "systemd/signet.service")
+	name, _, _ := strings.Cut(u["Service.LoadCredential"][0], ":")
+	if !strings.Contains(read(t, "systemd/signet.service"), "#Environment=SIGNET_STORE_PASSWORD_FILE=%d/store.password\n") {
+		t.Error("the unit does not say how the password of a store comes in")
+	}
+	parse(t, "systemd/signet.yaml", "SIGNET_STORE=postgres://signet@db.example.com/signet",
+		"SIGNET_KEYS_ENCRYPTION_KEY_FILE=/run/credentials/signet.service/"+name, "SIGNET_STORE_PASSWORD_FILE=/run/credentials/signet.service/store.password")
 }
 
 func TestTheNodesMayDoNothingBeyondServing(t *testing.T) {

@@ -13,22 +13,30 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/signet-id/signet/internal/admin"
 	"github.com/signet-id/signet/internal/app"
+	"github.com/signet-id/signet/internal/authn"
 	"github.com/signet-id/signet/internal/config"
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/ident"
+	"github.com/signet-id/signet/internal/session"
+	"github.com/signet-id/signet/internal/store"
 )
 
 const host = "id.example.com"
@@ -92,6 +100,38 @@ type proxy struct {
 	node    string // of the issuer
 	log     *lines // of the issuer
 	roots   *x509.CertPool
+	away    atomic.Bool  // the issuer's engine
+	probes  http.Handler // of the issuer
+	secret  string       // of the client robot
+}
+
+// leaving is an engine that can be away.
+type leaving struct {
+	store.Store
+	away *atomic.Bool
+}
+
+func (l leaving) fail() error {
+	if l.away.Load() {
+		e := fault.New(fault.Unavailable, "the store does not answer")
+		e.RetryAfter = time.Second
+		return e
+	}
+	return nil
+}
+
+func (l leaving) Get(ctx context.Context, keys ...string) ([]store.Record, error) {
+	if err := l.fail(); err != nil {
+		return nil, err
+	}
+	return l.Store.Get(ctx, keys...)
+}
+
+func (l leaving) Commit(ctx context.Context, ops ...store.Op) (store.Version, error) {
+	if err := l.fail(); err != nil {
+		return 0, err
+	}
+	return l.Store.Commit(ctx, ops...)
 }
 
 // lines is a log that is read while it is written.
@@ -118,7 +158,9 @@ func stage(t *testing.T) *proxy {
 	p := &proxy{t: t, dir: t.TempDir(), log: &lines{}, roots: x509.NewCertPool(), address: free(t)}
 	cfg := parse(t, "systemd/signet.yaml", "SIGNET_STORE=bolt:"+p.path("signet.db"), "SIGNET_ADMIN_SOCKET="+p.path("s"),
 		"SIGNET_HTTP_ADDRESS=127.0.0.1:0", "SIGNET_METRICS_ADDRESS=off")
-	a, err := app.New(t.Context(), cfg, app.Options{NoSync: true, Log: p.log})
+	a, err := app.New(t.Context(), cfg, app.Options{NoSync: true, Log: p.log, Wrap: func(s store.Store) store.Store {
+		return leaving{s, &p.away}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +170,13 @@ func stage(t *testing.T) *proxy {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	robot, err := a.Operator.AddClient(t.Context(), "robot", admin.ClientSettings{
+		Grants: &[]string{"client_credentials"}, Audience: &[]string{"https://orders.example.com"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.secret, p.probes = robot.Secret.Reveal(), a.Telemetry.Handler()
 	node, err := a.Listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -284,6 +333,38 @@ func (p *proxy) examine() {
 			t.Error("the issuer believes the visitor's own X-Forwarded-For")
 		}
 	})
+	p.t.Run("an engine that is away takes no node away", func(t *testing.T) {
+		p.away.Store(true)
+		defer p.away.Store(false)
+		_, signedIn := session.Policy{Idle: time.Hour, Absolute: time.Hour}.Begin(authn.Result{Subject: ident.New()}, session.Origin{})
+		for range 5 {
+			// Its first token needs slots, which are a change.
+			form := strings.NewReader(url.Values{"grant_type": {"client_credentials"}}.Encode())
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+host+"/token", form)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.SetBasicAuth("robot", p.secret)
+			res, err := c.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || !strings.Contains(string(said), "temporarily_unavailable") {
+				t.Errorf("a token: %d, Retry-After %q, %s, %v", res.StatusCode, res.Header.Get("Retry-After"), said, err)
+			}
+			// A page needs the session, which is a read. The proxy may repeat it, and not
+			// think worse of the node.
+			if page := ask(t, "/account", "Cookie", "__Host-signet="+signedIn.Cookie()); page.StatusCode != http.StatusServiceUnavailable || page.Header.Get("Retry-After") == "" {
+				t.Errorf("a page: %d, Retry-After %q", page.StatusCode, page.Header.Get("Retry-After"))
+			}
+			if got := ask(t, "/jwks").StatusCode; got != http.StatusOK {
+				t.Errorf("the keys: %d", got)
+			}
+		}
+	})
 	p.t.Run("a redirect may carry a large journey", func(t *testing.T) {
 		res := ask(t, "/authorize?"+url.Values{
 			"client_id": {"shop"}, "redirect_uri": {"https://shop.example.com/callback"}, "response_type": {"code"}, "scope": {"openid"},
@@ -301,6 +382,31 @@ func (p *proxy) examine() {
 			t.Errorf("the page of that journey: %d", page.StatusCode)
 		}
 	})
+}
+
+// An engine that is away is away for every node: were its 503s failures of the
+// nodes, or were nodes taken out for it, nobody would be left to answer for the
+// keys. Each proxy is asked for that as well, where it is installed.
+func TestAnEngineThatIsAwayTakesNoNodeAway(t *testing.T) {
+	p := stage(t)
+	box := at(t, manifest(t, "deployment.yaml"), "spec", "template", "spec", "containers", 0)
+	p.away.Store(true)
+	for _, probe := range []string{"readinessProbe", "livenessProbe", "startupProbe"} {
+		path := at(t, box, probe, "httpGet", "path").(string)
+		w := httptest.NewRecorder()
+		p.probes.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if w.Code != http.StatusOK {
+			t.Errorf("%s asks %s, and is answered %d: %s", probe, path, w.Code, w.Body)
+		}
+	}
+	if conf := read(t, "nginx/signet.conf"); strings.Count(conf, "proxy_next_upstream ") != 1 || !strings.Contains(conf, "    proxy_next_upstream error timeout;\n") {
+		t.Error("nginx takes more for a failure than a node that does not answer")
+	}
+	for _, setting := range []string{"unhealthy_status", "health_uri", "health_path"} {
+		if strings.Contains(read(t, "caddy/Caddyfile"), setting) {
+			t.Errorf("Caddy judges nodes by %s", setting)
+		}
+	}
 }
 
 func TestTheProxiesAskTheConfiguredPort(t *testing.T) {

@@ -51,8 +51,8 @@ type Options struct {
 	Personas []pages.Persona
 	// NoSync leaves the fsync out, for tests of something else.
 	NoSync bool
-	// AwaitEngine tries an engine of the network again until it can be opened, and
-	// serves /readyz meanwhile.
+	// AwaitEngine tries an engine of the network again until it and the rooms can be
+	// opened, and serves /readyz meanwhile.
 	AwaitEngine bool
 	// Wrap, if set, puts something between the rooms and the engine: a test that
 	// counts round trips, or one that fails them.
@@ -81,6 +81,7 @@ type App struct {
 	mint     *token.Mint
 	outbox   *outbox.Delivery
 	refusals *refusal.Log
+	counters endingCounters
 	server   *httpd.Server
 	adminAPI http.Handler
 	close    []func() error // in the order of opening
@@ -103,26 +104,36 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	}()
 	a.Telemetry = telemetry.New(telemetry.Options{Level: cfg.Log.Level, Format: cfg.Log.Format, Writer: o.Log, Version: o.Version})
 	a.log = a.Telemetry.Logger()
-	if err := a.openStore(ctx, o); err != nil {
+	a.counters = a.newEndingCounters()
+	if err := a.begin(ctx, o); err != nil {
 		return nil, err
+	}
+	if err := a.compose(o); err != nil {
+		return nil, err
+	}
+	a.Telemetry.Health().Started()
+	return a, nil
+}
+
+// openRooms opens what reads the store at the start, in the order of need.
+func (a *App) openRooms(ctx context.Context, engine store.Store, o Options) (err error) {
+	if err := a.openStore(ctx, engine, o); err != nil {
+		return err
 	}
 	if err := a.openRings(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if a.clients, err = client.Open(ctx, a.store, a.log); err != nil {
-		return nil, err
+		return err
 	}
 	a.closer(a.clients.Close)
 	a.users = user.NewDirectory(a.store)
 	a.mint = &token.Mint{
-		Issuer: cfg.Issuer, Keys: a.keys, AccessAlg: keys.Algorithm(cfg.Tokens.AccessAlgorithm),
-		AccessLifetime: cfg.Tokens.AccessLifetime, IDLifetime: cfg.Tokens.IDLifetime,
+		Issuer: a.config.Issuer, Keys: a.keys, AccessAlg: keys.Algorithm(a.config.Tokens.AccessAlgorithm),
+		AccessLifetime: a.config.Tokens.AccessLifetime, IDLifetime: a.config.Tokens.IDLifetime,
 		Memory: token.NewMemory(rememberedTokens),
 	}
-	if err := a.openEndings(ctx); err != nil {
-		return nil, err
-	}
-	return a, a.compose(o)
+	return a.openEndings(ctx)
 }
 
 // rememberedTokens is how many access tokens userinfo and introspection need not
@@ -132,14 +143,13 @@ const rememberedTokens = 8192
 // openEndings wires what ends authority to those who are told: the status lists
 // and the stream, and the relying parties.
 func (a *App) openEndings(ctx context.Context) (err error) {
-	cfg, counters := a.config, a.newEndingCounters()
-	lifetime := cfg.Tokens.AccessLifetime
+	cfg, lifetime := a.config, a.config.Tokens.AccessLifetime
 	a.status, err = status.Open(ctx, status.Options{
 		Store: a.store, Clients: a.clients, Issuer: cfg.Issuer, Lifetime: lifetime, Keep: ended.Kept(lifetime),
 		Sign: func(ctx context.Context, typ string, claims []byte) (string, error) {
 			return a.keys.Sign(ctx, a.mint.AccessAlg, typ, claims)
 		},
-		TTL: cfg.Status.TTL, ListenersPerAddress: cfg.Status.ListenersPerAddress, Count: counters.status, Log: a.log,
+		TTL: cfg.Status.TTL, ListenersPerAddress: cfg.Status.ListenersPerAddress, Count: a.counters.status, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -150,7 +160,7 @@ func (a *App) openEndings(ctx context.Context) (err error) {
 		Blocks: a.status.Slots.Blocks, Known: a.status.Wait,
 	}
 	a.outbox = outbox.New(outbox.Options{
-		Store: a.store, Clients: a.clients, Mint: a.mint, Node: ident.New(), Log: a.log, Count: counters.call,
+		Store: a.store, Clients: a.clients, Mint: a.mint, Node: ident.New(), Log: a.log, Count: a.counters.call,
 		// Its own: relying parties that do not answer must not keep clients from
 		// authenticating, whose keys are fetched as well.
 		Fetch: a.fetcher(outbox.Concurrent),
@@ -166,16 +176,17 @@ func (a *App) fetcher(concurrent int) *remote.Fetcher {
 }
 
 func (a *App) openRings(ctx context.Context) error {
-	kek, err := a.encryptionKey(ctx)
-	if err != nil {
-		return err
+	if a.box == nil { // an earlier attempt has it: a command that prints the key runs once
+		kek, err := a.encryptionKey(ctx)
+		if err != nil {
+			return err
+		}
+		if a.box, err = seal.NewBox(kek); err != nil {
+			return err
+		}
 	}
-	box, err := seal.NewBox(kek)
-	if err != nil {
-		return err
-	}
-	a.box = box
-	if a.seal, err = seal.OpenRing(ctx, a.store, box, a.log); err != nil {
+	var err error
+	if a.seal, err = seal.OpenRing(ctx, a.store, a.box, a.log); err != nil {
 		return a.explainKey(err)
 	}
 	a.closer(a.seal.Close)
@@ -183,7 +194,7 @@ func (a *App) openRings(ctx context.Context) error {
 	policy.Lifetime, policy.MaxAge = a.config.Keys.Lifetime, a.config.Keys.JWKSMaxAge
 	policy.Publish = policy.MaxAge + policy.MaxAge/2
 	policy.Linger = max(policy.Linger, 2*a.config.Tokens.AccessLifetime, 2*a.config.Tokens.IDLifetime)
-	a.keys, err = keys.Open(ctx, keyStorage{a.store}, box, policy, a.log, keys.Algorithm(a.config.Tokens.AccessAlgorithm))
+	a.keys, err = keys.Open(ctx, keyStorage{a.store}, a.box, policy, a.log, keys.Algorithm(a.config.Tokens.AccessAlgorithm))
 	if err != nil {
 		return a.explainKey(err)
 	}

@@ -67,28 +67,66 @@ func openEngine(ctx context.Context, e config.Engine, log *slog.Logger, noSync b
 	})
 }
 
-// openStore opens the engine, waits for it where that makes sense, and puts before
-// it what refuses changes while the store is moved.
-func (a *App) openStore(ctx context.Context, o Options) error {
-	engine, err := a.awaitEngine(ctx, o)
-	if err != nil {
+// begin opens the engine and all that reads it at the start. A patient caller's
+// engine of the network is tried again: it may come up after this server, or be
+// lost while the rooms read it.
+func (a *App) begin(ctx context.Context, o Options) error {
+	again, err := a.attempt(ctx, o)
+	if err == nil || !again || !o.AwaitEngine || !a.config.Engine().Shared() {
 		return err
+	}
+	a.Telemetry.Health().Add("store", func(context.Context) error { return errors.New("the store is not open yet") })
+	waiting, begun := context.WithCancel(ctx)
+	defer begun()
+	group, waiting := errgroup.WithContext(waiting)
+	group.Go(func() error { return a.serveMetrics(waiting) })
+	group.Go(func() error {
+		defer begun()
+		return a.retry(waiting, o, err)
+	})
+	return group.Wait()
+}
+
+// retry says why it waits whenever the reason is another one. What another attempt
+// won't mend ends it.
+func (a *App) retry(ctx context.Context, o Options, err error) error {
+	said, name := "", slog.String("store", a.config.Engine().Name())
+	for backoff := engineBackoffMin; ; backoff = min(2*backoff, engineBackoffMax) {
+		if why := err.Error(); why != said {
+			said = why
+			a.log.ErrorContext(ctx, "the store can't be opened; trying again until it can", name, slog.Any("error", err))
+		}
+		pause := time.NewTimer(backoff)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return errors.Join(ctx.Err(), err)
+		}
+		again := false
+		if again, err = a.attempt(ctx, o); err == nil {
+			a.log.InfoContext(ctx, "the store is open", name)
+			return nil
+		} else if !again {
+			return err
+		}
+	}
+}
+
+// attempt opens the engine and the rooms, or nothing. Another attempt may mend
+// whatever keeps an engine from being opened, even a wrong password: the operator
+// sets it there. Behind that only an engine that is lost again is worth waiting
+// for: a key-encryption key that opens nothing stays the wrong one.
+func (a *App) attempt(ctx context.Context, o Options) (again bool, err error) {
+	engine, err := a.takeEngine(ctx, o)
+	if err != nil {
+		return true, err
 	}
 	a.close = append(a.close, engine.Close)
-	if o.Wrap != nil {
-		engine = o.Wrap(engine)
+	if err := a.openRooms(ctx, engine, o); err != nil {
+		return fault.KindOf(err) == fault.Unavailable, errors.Join(err, a.Close())
 	}
-	gate, err := transfer.OpenGate(ctx, engine, a.log)
-	if err != nil {
-		return err
-	}
-	a.closer(gate.Shut)
-	a.store = gate
-	a.Telemetry.Health().Add("store", func(ctx context.Context) error {
-		_, err := a.store.Get(ctx, "health")
-		return err
-	})
-	return nil
+	return false, nil
 }
 
 // takeEngine opens the engine for this server.
@@ -109,53 +147,22 @@ func (a *App) takeEngine(ctx context.Context, o Options) (store.Store, error) {
 	return engine, nil
 }
 
-// awaitEngine opens an engine of the network however long that takes, if the
-// caller is patient: its server may come up after this one. Meanwhile /readyz says
-// what is missing. A file is there or it is not.
-func (a *App) awaitEngine(ctx context.Context, o Options) (engine store.Store, err error) {
-	engine, err = a.takeEngine(ctx, o)
-	if err == nil || !o.AwaitEngine || !a.config.Engine().Shared() {
-		return engine, err
+// openStore puts before the engine what refuses changes while it is moved.
+func (a *App) openStore(ctx context.Context, engine store.Store, o Options) error {
+	if o.Wrap != nil {
+		engine = o.Wrap(engine)
 	}
-	a.Telemetry.Health().Add("store", func(context.Context) error { return errors.New("the store is not open yet") })
-	waiting, opened := context.WithCancel(ctx)
-	defer opened()
-	group, waiting := errgroup.WithContext(waiting)
-	group.Go(func() error { return a.serveMetrics(waiting) })
-	group.Go(func() error {
-		defer opened()
-		engine, err = a.retryEngine(waiting, o, err)
+	gate, err := transfer.OpenGate(ctx, engine, a.log)
+	if err != nil {
+		return err
+	}
+	a.closer(gate.Shut)
+	a.store = gate
+	a.Telemetry.Health().Add("store", func(ctx context.Context) error {
+		_, err := gate.Get(ctx, "health")
 		return err
 	})
-	if failed := group.Wait(); failed != nil && engine != nil {
-		return nil, errors.Join(failed, engine.Close())
-	} else if failed != nil {
-		return nil, failed
-	}
-	return engine, nil
-}
-
-// retryEngine says why it waits whenever the reason is another one.
-func (a *App) retryEngine(ctx context.Context, o Options, err error) (engine store.Store, _ error) {
-	said := ""
-	for backoff := engineBackoffMin; ; backoff = min(2*backoff, engineBackoffMax) {
-		if why := err.Error(); why != said {
-			said = why
-			a.log.ErrorContext(ctx, "the store can't be opened; trying again until it can",
-				slog.String("store", a.config.Engine().Name()), slog.Any("error", err))
-		}
-		pause := time.NewTimer(backoff)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return nil, errors.Join(ctx.Err(), err)
-		}
-		if engine, err = a.takeEngine(ctx, o); err == nil {
-			a.log.InfoContext(ctx, "the store is open", slog.String("store", a.config.Engine().Name()))
-			return engine, nil
-		}
-	}
+	return nil
 }
 
 // claimSocket makes room for this server's socket. Next to a file that is locked,

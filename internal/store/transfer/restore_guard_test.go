@@ -90,3 +90,33 @@ func TestASealedFileThatEndsBetweenTwoChunksIsCutOff(t *testing.T) {
 		}
 	}
 }
+
+// The digest at the end of the entries stands in for this.
+func TestTheChunksOfASealedFileKeepTheirOrder(t *testing.T) {
+	key := make([]byte, keySize)
+	var file bytes.Buffer
+	sealed, err := newSealer(&file, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for chunk := range byte(4) {
+		if _, err := sealed.Write(bytes.Repeat([]byte{chunk}, chunkSize)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sealed.close(); err != nil {
+		t.Fatal(err)
+	}
+	const size = chunkSize + 16
+	first, second := headerSize, headerSize+size
+	swapped := bytes.Clone(file.Bytes())
+	copy(swapped[first:second], file.Bytes()[second:second+size])
+	copy(swapped[second:second+size], file.Bytes()[first:second])
+	opened, err := newOpener(bytes.NewReader(swapped), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := io.ReadAll(opened); len(plain) > 0 || fault.KindOf(err) != fault.Invalid {
+		t.Errorf("with two chunks swapped, %d bytes were read, %v", len(plain), err)
+	}
+}
