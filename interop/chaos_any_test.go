@@ -80,7 +80,7 @@ func (w *walk) register() {
 			if err == nil && got.status == http.StatusOK {
 				break
 			}
-			if err != nil || time.Since(begun) > knownWithin {
+			if err != nil || w.c.strain.passed(begun, knownWithin) {
 				w.t.Fatalf("node %d does not know the client after %s: %v %s", i+1, time.Since(begun), err, got)
 			}
 		}
@@ -236,7 +236,7 @@ func (w *walk) wantRefused(what, raw string) {
 			if errors.Is(err, verify.Ended) {
 				break
 			}
-			if time.Since(begun) > knownWithin {
+			if w.c.strain.passed(begun, knownWithin) {
 				w.t.Fatalf("%s: the verifier at node %d says %v after %s", what, i+1, err, time.Since(begun))
 			}
 			time.Sleep(time.Millisecond)
@@ -266,7 +266,7 @@ func (w *walk) leave() {
 // turned them together: each step once, and known everywhere.
 func (w *walk) turned() {
 	ctx := w.t.Context()
-	for deadline := time.Now().Add(2 * w.c.keys.Sign); ; time.Sleep(100 * time.Millisecond) {
+	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		ring, err := w.c.nodes[0].ring(ctx)
 		if err != nil {
 			w.t.Fatal(err)
@@ -274,11 +274,11 @@ func (w *walk) turned() {
 		if activated(ring) > 1 {
 			break
 		}
-		if time.Now().After(deadline) {
+		if w.c.strain.passed(begun, 2*w.c.keys.Sign) {
 			w.t.Fatalf("the keys do not turn: %+v", ring)
 		}
 	}
-	for deadline := time.Now().Add(knownWithin); ; time.Sleep(10 * time.Millisecond) {
+	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		rings := w.rings(ctx)
 		same := reflect.DeepEqual(rings[0], rings[1]) && reflect.DeepEqual(rings[1], rings[2])
 		if same {
@@ -287,7 +287,7 @@ func (w *walk) turned() {
 			}
 			return
 		}
-		if time.Now().After(deadline) {
+		if w.c.strain.passed(begun, knownWithin) {
 			w.t.Fatalf("the nodes have different keys: %+v", rings)
 		}
 	}
@@ -317,7 +317,7 @@ func activated(ring []ringKey) (n int) {
 // every node could have done it.
 func (w *walk) told() {
 	sid := w.access.sid
-	for deadline := time.Now().Add(5 * time.Second); w.party.missing(map[string]bool{sid: true}) > 0 && time.Now().Before(deadline); {
+	for begun := time.Now(); w.party.missing(map[string]bool{sid: true}) > 0 && !w.c.strain.passed(begun, 5*time.Second); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	w.party.mu.Lock()

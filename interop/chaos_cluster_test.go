@@ -19,6 +19,7 @@ type cluster struct {
 	engine engine
 	keys   turning
 	nodes  []*node
+	strain *strain
 	// To whichever node is next.
 	http, admin *http.Transport
 }
@@ -26,7 +27,7 @@ type cluster struct {
 // newCluster starts nodes that all go to the engine by a way of their own.
 func newCluster(t *testing.T, e engine, nodes int, k turning) *cluster {
 	t.Helper()
-	c := &cluster{engine: e, keys: k}
+	c := &cluster{engine: e, keys: k, strain: newStrain(t)}
 	folder := t.TempDir()
 	key := newKeyFile(t, folder)
 	for i := range nodes {

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -12,21 +13,25 @@ import (
 // engine is a running engine that several nodes share.
 type engine interface {
 	name() string
-	addresses() []string         // of all that it consists of
-	url(through []string) string // what a node is told to reach it, at other addresses
-	away(t *testing.T)           // ends it as a power cut would
-	back(t *testing.T)           // and brings back what its disks hold
-	faults() []fault             // that are its own
+	addresses() []string            // of all that it consists of
+	url(through []string) string    // what a node is told to reach it, at other addresses
+	away(t *testing.T)              // ends it as a power cut would
+	back(t *testing.T)              // and brings back what its disks hold
+	faults(pick *rand.Rand) []fault // that are its own
+	told() string                   // what befell it, beyond them
 }
 
-// onEveryEngine runs f on each engine that is on this machine, one of its own.
+// onEveryEngine runs f on each engine that is on this machine, one of its own. They
+// run side by side: most of the time they wait for something.
 func onEveryEngine(t *testing.T, f func(t *testing.T, e engine)) {
 	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		p := new(enginetest.Postgres)
 		t.Cleanup(func() { stopped(t, p.Stop()) })
 		f(t, onPostgres(t, p))
 	})
 	t.Run("etcd", func(t *testing.T) {
+		t.Parallel()
 		c := &enginetest.Etcd{Members: 3}
 		t.Cleanup(func() { stopped(t, c.Stop()) })
 		f(t, onEtcd(t, c))
@@ -57,7 +62,9 @@ func (p postgres) url(through []string) string { return p.Through(p.database, th
 func (p postgres) away(t *testing.T)           { t.Helper(); p.Kill(t) }
 func (p postgres) back(t *testing.T)           { t.Helper(); p.Restart(t) }
 
-func (p postgres) faults() []fault {
+func (p postgres) told() string { return "" }
+
+func (p postgres) faults(*rand.Rand) []fault {
 	return []fault{
 		{"kill -9 of PostgreSQL", allNodes, func(t *testing.T, _ []*node) func() {
 			p.Kill(t)
@@ -81,6 +88,7 @@ type etcd struct {
 	*enginetest.Etcd
 	members []string
 	prefix  string
+	moved   int // how often another member came to lead
 }
 
 func onEtcd(t *testing.T, c *enginetest.Etcd) engine {
@@ -95,6 +103,7 @@ func onEtcd(t *testing.T, c *enginetest.Etcd) engine {
 
 func (e *etcd) name() string        { return "etcd, three members" }
 func (e *etcd) addresses() []string { return e.members }
+func (e *etcd) told() string        { return fmt.Sprintf("; its leader changed %d times", e.moved) }
 
 func (e *etcd) url(through []string) string {
 	return "etcd://" + strings.Join(through, ",") + "/" + e.prefix
@@ -113,7 +122,7 @@ func (e *etcd) back(t *testing.T) {
 	e.Restart(t, 1)
 }
 
-func (e *etcd) faults() []fault {
+func (e *etcd) faults(pick *rand.Rand) []fault {
 	killed := func(t *testing.T, i int) func() {
 		e.Kill(t, i)
 		return func() { e.Restart(t, i) }
@@ -122,10 +131,25 @@ func (e *etcd) faults() []fault {
 		e.Pause(t, i)
 		return func() { e.Resume(t, i) }
 	}
+	leading := func(strike func(*testing.T, int) func()) func(*testing.T, []*node) func() {
+		return func(t *testing.T, _ []*node) func() {
+			before := e.Leader(t)
+			heal := strike(t, before)
+			return func() {
+				if e.Leader(t) != before { // which it waits for: without a majority's choice there is none
+					e.moved++
+				}
+				heal()
+			}
+		}
+	}
+	anyone := func(strike func(*testing.T, int) func()) func(*testing.T, []*node) func() {
+		return func(t *testing.T, _ []*node) func() { return strike(t, pick.IntN(len(e.members))) }
+	}
 	return []fault{
-		{"kill -9 of a member of etcd", allNodes, func(t *testing.T, _ []*node) func() { return killed(t, rand.IntN(3)) }, 0},
-		{"kill -9 of etcd's leader", allNodes, func(t *testing.T, _ []*node) func() { return killed(t, e.Leader(t)) }, 0},
-		{"a member of etcd stands still (SIGSTOP)", allNodes, func(t *testing.T, _ []*node) func() { return paused(t, rand.IntN(3)) }, 0},
-		{"etcd's leader stands still (SIGSTOP)", allNodes, func(t *testing.T, _ []*node) func() { return paused(t, e.Leader(t)) }, 0},
+		{"kill -9 of a member of etcd", allNodes, anyone(killed), 0},
+		{"kill -9 of etcd's leader", allNodes, leading(killed), 0},
+		{"a member of etcd stands still (SIGSTOP)", allNodes, anyone(paused), 0},
+		{"etcd's leader stands still (SIGSTOP)", allNodes, leading(paused), 0},
 	}
 }

@@ -33,6 +33,7 @@ func nodeFaults() []fault {
 	return []fault{
 		{"kill -9 of a node", oneNode, func(t *testing.T, hit []*node) func() {
 			hit[0].kill(t)
+			hit[0].earlier.WriteString(hit[0].said.String())
 			return func() { hit[0].start(t) }
 		}, 0},
 		{"a node stands still (SIGSTOP)", oneNode, func(t *testing.T, hit []*node) func() {
@@ -69,20 +70,24 @@ func (n *node) fair() {
 	}
 }
 
-// storm lets one fault after another strike until the time is over, each kind
-// before any comes again, and returns how often each did.
+// storm lets one fault after another strike until the time is over and each kind
+// did once; before any comes again there is a calm, in which the promises for fair
+// weather are judged. It returns how often each struck.
 func storm(t *testing.T, c *chaos, pick *rand.Rand, faults []fault, long time.Duration) map[string]int {
 	t.Helper()
 	struck, begun := map[string]int{}, time.Now()
+	most := min(20*time.Second, max(time.Second, long/8)) // beyond what a lease lasts, if there is time
 	var deck []fault
-	for until := time.Now().Add(long); time.Now().Before(until); {
-		time.Sleep(between(pick, 500*time.Millisecond, 2*time.Second))
+	for time.Since(begun) < long || len(struck) < len(faults) {
 		if len(deck) == 0 {
+			c.pulse.turn("(a calm)")
+			time.Sleep(min(settleWithin+8*time.Second, long/8))
 			deck = append(deck, faults...)
 			pick.Shuffle(len(deck), func(i, k int) { deck[i], deck[k] = deck[k], deck[i] })
 		}
 		f := deck[0]
 		deck = deck[1:]
+		time.Sleep(between(pick, 500*time.Millisecond, max(time.Second, most/10)))
 		hit := f.hit(c.cluster, pick)
 		for _, n := range hit {
 			n.trouble()
@@ -90,9 +95,9 @@ func storm(t *testing.T, c *chaos, pick *rand.Rand, faults []fault, long time.Du
 		c.pulse.turn(f.name)
 		at := time.Since(begun)
 		heal := f.strike(t, hit)
-		longest := f.within
-		if longest == 0 {
-			longest = min(20*time.Second, long/8) // beyond what a lease lasts, if there is time
+		longest := most
+		if f.within > 0 {
+			longest = min(longest, f.within)
 		}
 		time.Sleep(between(pick, 500*time.Millisecond, max(time.Second, longest)))
 		heal()

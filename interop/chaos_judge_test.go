@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,9 +25,6 @@ const (
 	// settleWithin is how long a node and the verifiers that follow it may take to
 	// be themselves again, once nothing is wrong any more.
 	settleWithin = 12 * time.Second
-	// tooBusy is the share of the time that may be spent waiting for a processor
-	// before this machine is no judge of seconds.
-	tooBusy = 0.3
 )
 
 // judge has a verifier at each node, which lives through all that happens to it,
@@ -40,7 +36,6 @@ type judge struct {
 
 	asking sync.WaitGroup
 	judged atomic.Int64
-	busy   atomic.Int64 // when the machine was last too busy, in ns
 
 	mu        sync.Mutex
 	calm      []time.Duration // how long an ended token was accepted at nodes where nothing was wrong
@@ -64,7 +59,7 @@ func newJudge(t *testing.T, c *cluster, l *ledger) *judge {
 func (n *node) follow(t *testing.T) *verify.Verifier {
 	t.Helper()
 	v, err := verify.New(crashIssuer, crashAudience,
-		verify.WithHTTPClient(&http.Client{Transport: n.http}), verify.WithLogger(slog.New(slog.DiscardHandler)))
+		verify.WithHTTPClient(&http.Client{Transport: n.http}), verify.WithLogger(slog.New(slog.NewTextHandler(&n.heard, nil))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,8 +83,8 @@ func (j *judge) ended(ctx context.Context, raw string) {
 // await asks one verifier until it refuses. While something is wrong with its
 // node, or was just now, it may take its time.
 func (j *judge) await(ctx context.Context, n *node, v *verify.Verifier, raw string, acknowledged time.Time) {
-	disturbed := false
-	for {
+	disturbed, late := false, false
+	for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
 		before := n.calmSince()
 		tok, err := v.Verify(ctx, raw)
 		now, calm := time.Now(), n.calmSince()
@@ -100,31 +95,41 @@ func (j *judge) await(ctx context.Context, n *node, v *verify.Verifier, raw stri
 			disturbed = true
 			continue
 		}
-		since := later(calm, time.Unix(0, j.busy.Load()))
-		disturbed = disturbed || calm.IsZero() || since.Add(settleWithin).After(acknowledged) && since.After(acknowledged.Add(-settleWithin))
+		busy := j.strain.last()
+		disturbed = disturbed || calm.IsZero() || calm.Add(settleWithin).After(acknowledged) || busy.After(acknowledged.Add(-breath))
 		if errors.Is(err, verify.Ended) {
-			j.note(disturbed, now.Sub(acknowledged), now.Sub(later(since, acknowledged)))
+			j.note(disturbed, now.Sub(acknowledged), now.Sub(later(calm, acknowledged)))
 			return
 		}
-		limit := acknowledged
+		limit := acknowledged.Add(knownWithin)
 		if disturbed {
-			limit = later(acknowledged, since.Add(settleWithin))
+			limit = later(later(acknowledged, calm.Add(settleWithin)), busy.Add(breath)).Add(knownWithin)
 		}
-		if err == nil && !calm.IsZero() && now.After(limit.Add(knownWithin)) {
-			s := v.Stats()
-			j.broken("%s: a token that ended %s ago is accepted; nothing is wrong there for %s: %+v",
-				n.name, now.Sub(acknowledged), now.Sub(since), struct {
-					Streaming                    bool
-					Connected, Refetched, Events uint64
-					Keys, Endings                time.Duration
-				}{s.Streaming, s.Connected, s.Refetched, s.Events, s.KeysStaleness, s.EndingsStaleness})
-			return
+		if err != nil { // refused, for whatever reason: that is no danger, but a verifier that knows nothing for long is of no use
+			limit = limit.Add(settleWithin)
 		}
-		if ctx.Err() != nil {
-			return
+		if calm.IsZero() || !now.After(limit) {
+			late = false
+			continue
 		}
-		time.Sleep(10 * time.Millisecond)
+		if !late { // had this process to wait as well, that is known when it looks again
+			late = true
+			continue
+		}
+		j.fault(n, v, err, now.Sub(acknowledged), now.Sub(later(calm, busy)))
+		return
 	}
+}
+
+// fault tells of a verifier that should have refused a token by now.
+func (j *judge) fault(n *node, v *verify.Verifier, err error, ago, calm time.Duration) {
+	s := v.Stats()
+	j.broken("%s: asked about a token that ended %s ago its verifier says %v (nil: accepted); nothing is wrong there for %s: %+v",
+		n.name, ago, err, calm, struct {
+			Streaming                    bool
+			Connected, Refetched, Events uint64
+			Keys, Endings                time.Duration
+		}{s.Streaming, s.Connected, s.Refetched, s.Events, s.KeysStaleness, s.EndingsStaleness})
 }
 
 // deceived notes how much newer than an ending that it did not hear of a verifier's
@@ -159,25 +164,8 @@ func (j *judge) String() string {
 		}
 		return j.calm[int(q*float64(len(j.calm)-1))].Round(time.Millisecond)
 	}
-	return fmt.Sprintf("%d times a verifier learned of an ending; at nodes where nothing was wrong p50 %s, p99 %s, longest %s; where something was, longest %s, of which %s after it was right again; knowledge that lacked an ending was said to be newer than it by %s at most",
-		j.judged.Load(), at(0.5), at(0.99), at(1), j.disturbed.Round(time.Millisecond), j.recovered.Round(time.Millisecond), j.false.Round(time.Millisecond))
-}
-
-// listen notes when this machine is too busy to be a judge of seconds, until ctx
-// ends: timers that fire late tell how long somebody has to wait for a processor.
-func (j *judge) listen(ctx context.Context) {
-	const tick = 10 * time.Millisecond
-	late := 0.0 // the average share of the last second that was waited
-	for begun := time.Now(); ctx.Err() == nil; {
-		time.Sleep(tick)
-		now := time.Now()
-		took := now.Sub(begun)
-		weight := min(1, took.Seconds())
-		late = late*(1-weight) + weight*float64(took-tick)/float64(took)
-		if begun = now; late > tooBusy {
-			j.busy.Store(now.UnixNano())
-		}
-	}
+	return fmt.Sprintf("%d times a verifier learned of an ending; %d of them at nodes where nothing was wrong: p50 %s, p99 %s, longest %s; where something was, longest %s, of which %s after it was right again; knowledge that lacked an ending was said to be newer than it by %s at most",
+		j.judged.Load(), len(j.calm), at(0.5), at(0.99), at(1), j.disturbed.Round(time.Millisecond), j.recovered.Round(time.Millisecond), j.false.Round(time.Millisecond))
 }
 
 func later(a, b time.Time) time.Time {
@@ -187,18 +175,26 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// wantPublished expects that every node where nothing is wrong publishes the key
-// that signed raw: whoever asks it can verify.
-func (c *chaos) wantPublished(ctx context.Context, raw string) {
+// wantTaken expects that every node where nothing is wrong publishes the key that
+// signed raw, so that whoever asks it can verify; and that the verifier that
+// follows it takes the token, which is alive. f is what it belongs to, if anything.
+func (c *chaos) wantTaken(ctx context.Context, raw string, f *family) {
 	kid := kidOf(raw)
-	for _, n := range c.nodes {
+	for i, n := range c.nodes {
 		calm := n.calmSince()
-		if calm.IsZero() || time.Since(calm) < settleWithin {
+		if calm.IsZero() || time.Since(later(calm, c.strain.last())) < settleWithin {
 			continue
 		}
-		kids, err := n.kids(ctx)
-		if n.calmSince() == calm && (err != nil || !slices.Contains(kids, kid)) {
-			c.broken("%s does not publish key %s, which signs: %v, %v", n.name, kid, kids, err)
+		kids, errKeys := n.kids(ctx)
+		_, errToken := c.judge.verifiers[i].Verify(ctx, raw)
+		if n.calmSince() != calm || time.Since(c.strain.last()) < settleWithin {
+			continue
+		}
+		if errKeys != nil || !slices.Contains(kids, kid) {
+			c.broken("%s does not publish key %s, which signs: %v, %v", n.name, kid, kids, errKeys)
+		}
+		if errToken != nil && !(errors.Is(errToken, verify.Ended) && c.isLate(f)) {
+			c.broken("%s: its verifier does not take a token that was issued just now: %v", n.name, errToken)
 		}
 	}
 }
@@ -213,44 +209,4 @@ func kidOf(raw string) string {
 		return "(none)"
 	}
 	return header.ID
-}
-
-// pulse measures how long nothing was acknowledged that changes anything.
-type pulse struct {
-	begun  time.Time
-	mu     sync.Mutex
-	last   time.Time
-	during string
-	worst  map[string]time.Duration
-}
-
-func newPulse() *pulse {
-	return &pulse{begun: time.Now(), last: time.Now(), worst: map[string]time.Duration{}}
-}
-
-func (p *pulse) beat() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	p.worst[p.during] = max(p.worst[p.during], now.Sub(p.last))
-	p.last = now
-}
-
-// turn says what happens from now on.
-func (p *pulse) turn(what string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.during = what
-}
-
-func (p *pulse) now() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.during
-}
-
-func (p *pulse) longest() map[string]time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return maps.Clone(p.worst)
 }

@@ -32,7 +32,11 @@ type chaos struct {
 
 	refused, // answers that said to come back later
 	lost, // what was given up on, nobody knowing what became of it
-	raced atomic.Int64 // codes and tokens presented at several nodes at once
+	raced, // codes and tokens presented at several nodes at once
+	overtaken atomic.Int64 // grants that a copy of a request ended, which came late
+
+	late map[*family]bool // of whose requests a copy may still be on its way; mu guards it
+	ids  map[string]bool  // the keys that signed ID tokens; mu guards it
 }
 
 // settled reports whether got is an answer that leaves nothing open. A refusal
@@ -60,29 +64,34 @@ func (c *chaos) settled(what string, got reply, err error) bool {
 	return false
 }
 
-// insist asks until there is an answer that leaves nothing open, and says whether
-// the first one did.
-func (c *chaos) insist(what string, ask func() (reply, error)) (got reply, first, ok bool) {
-	first = true
+// answered says how an answer was come by.
+type answered struct {
+	first bool // whoever was asked first gave it
+	cut   bool // somebody who was asked before never answered, and may still do what he was asked
+}
+
+// insist asks until there is an answer that leaves nothing open.
+func (c *chaos) insist(what string, ask func() (reply, error)) (got reply, how answered, ok bool) {
+	how.first = true
 	for begun := time.Now(); time.Since(begun) < patient; time.Sleep(tryNext) {
 		got, err := ask()
 		if c.settled(what, got, err) {
-			return got, first, true
+			return got, how, true
 		}
-		first = false
+		how.first, how.cut = false, how.cut || errors.Is(err, errCut)
 	}
 	c.lost.Add(1)
-	return reply{}, false, false
+	return reply{}, answered{}, false
 }
 
 // insistToken is insist for what the token endpoint answers.
-func (c *chaos) insistToken(what string, ask func() (tokenReply, error)) (out tokenReply, first, ok bool) {
-	_, first, ok = c.insist(what, func() (reply, error) {
+func (c *chaos) insistToken(what string, ask func() (tokenReply, error)) (out tokenReply, how answered, ok bool) {
+	_, how, ok = c.insist(what, func() (reply, error) {
 		var err error
 		out, err = ask()
 		return out.reply, err
 	})
-	return out, first, ok
+	return out, how, ok
 }
 
 // run has people, machines and an operator work on the cluster until stop closes.
@@ -194,6 +203,9 @@ func (c *chaos) person(ctx context.Context) {
 	if !c.begin(ctx, f) {
 		return
 	}
+	if rand.IntN(4) == 0 {
+		c.again(ctx, f)
+	}
 	for range rand.IntN(5) {
 		if !c.rotate(ctx, f) {
 			return
@@ -202,103 +214,6 @@ func (c *chaos) person(ctx context.Context) {
 	if c.part(ctx, f) {
 		c.add(func() { c.families = append(c.families, f) })
 	}
-}
-
-// begin redeems the code, now and then at several nodes at once. It reports
-// whether there is a grant to go on with.
-func (c *chaos) begin(ctx context.Context, f *family) bool {
-	if rand.IntN(6) == 0 {
-		c.race(ctx, f)
-		return false
-	}
-	got, first, ok := c.insistToken("redeeming", func() (tokenReply, error) { return f.client.redeem(ctx, f.code) })
-	switch {
-	case !ok:
-		return false
-	case got.status == http.StatusOK && got.Refresh != "":
-		c.acknowledged()
-		f.tokens, f.rotated = []string{got.Refresh}, time.Now()
-		return c.noted(ctx, got, f)
-	case got.Error == "invalid_grant" && (!first || time.Since(f.issued) > patient):
-		// It was redeemed, and the answer lost. Asking again was a replay.
-		f.ended = true
-		c.add(func() { c.families = append(c.families, f) })
-	default:
-		c.broken("redeeming: %s", got)
-	}
-	return false
-}
-
-// race redeems a code at every node at once. At most one of them takes it.
-func (c *chaos) race(ctx context.Context, f *family) {
-	c.raced.Add(1)
-	var mu sync.Mutex
-	won, open := 0, false
-	inParallel(c.nodes, func(n *node) {
-		got, err := relying{newVisitor(n.http), f.client.id, f.client.secret}.redeem(ctx, f.code)
-		mu.Lock()
-		defer mu.Unlock()
-		switch ok := c.settled("redeeming at several nodes", got.reply, err); {
-		case !ok:
-			open = true
-		case got.status == http.StatusOK:
-			won++
-			f.tokens = append(f.tokens, got.Refresh)
-			c.keep(got.Access, f.client, f)
-		case got.Error != "invalid_grant":
-			c.broken("redeeming at several nodes: %s", got)
-		}
-	})
-	switch {
-	case won > 1:
-		c.broken("one code worked at %d nodes", won)
-	case won == 0 && !open:
-		c.broken("a code that nobody had redeemed works nowhere")
-	}
-	// Whoever came second has ended it (RFC 6749 §4.1.2), if he got through.
-	f.ended, f.ending = !open || won == 0, open && won > 0
-	c.add(func() { c.families = append(c.families, f) })
-}
-
-// rotate refreshes, and now and then presents the old token again at every node.
-func (c *chaos) rotate(ctx context.Context, f *family) bool {
-	begun, old := time.Now(), f.current()
-	got, first, ok := c.insistToken("refreshing", func() (tokenReply, error) { return f.client.refresh(ctx, old) })
-	switch {
-	case !ok:
-		return false
-	case got.status == http.StatusOK:
-		c.acknowledged()
-		f.succeed(got.Refresh)
-	case !first && time.Since(begun) > patient:
-		return false // too late to tell it from theft
-	default:
-		c.broken("refreshing: %s", got)
-		return false
-	}
-	if !c.noted(ctx, got, f) {
-		return false
-	}
-	if rand.IntN(6) == 0 && soon(begun) {
-		c.raced.Add(1)
-		inParallel(c.nodes, func(n *node) {
-			got, err := relying{newVisitor(n.http), f.client.id, f.client.secret}.refresh(ctx, old)
-			if c.settled("refreshing at several nodes", got.reply, err) && got.Refresh != f.current() && soon(begun) {
-				c.broken("one refresh token has two successors: %s", got)
-			}
-		})
-	}
-	return true
-}
-
-// noted keeps an access token, and looks now and then whether all nodes publish
-// the key that signed it.
-func (c *chaos) noted(ctx context.Context, got tokenReply, f *family) bool {
-	i := c.keep(got.Access, f.client, f)
-	if i != nil && rand.IntN(20) == 0 {
-		c.wantPublished(ctx, i.raw)
-	}
-	return i != nil
 }
 
 // machine gets a token for a client itself, and revokes some.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,6 +67,10 @@ type node struct {
 	*victim
 	name string
 	ways []*storetest.Proxy // to each address of the engine
+	// What the verifiers say that follow it.
+	heard record
+	// What the processes said that were killed.
+	earlier strings.Builder
 
 	mu    sync.Mutex
 	calm  time.Time // since then nothing is wrong with it; zero: something is
@@ -123,6 +128,9 @@ func (n *node) calmSince() time.Time {
 	defer n.mu.Unlock()
 	return n.calm
 }
+
+// log is what its processes said, of which none runs any more.
+func (n *node) log() string { return n.earlier.String() + n.said.String() }
 
 // operator speaks to this node.
 func (n *node) operator(logoutURI string) crashOperator {

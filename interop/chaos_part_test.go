@@ -87,10 +87,10 @@ func (c *chaos) leave(ctx context.Context, f *family) bool {
 // expel has the operator end the session, at any node.
 func (c *chaos) expel(ctx context.Context, f *family) bool {
 	f.ending, f.session.leaving = true, true
-	got, first, ok := c.insist("ending a session", func() (reply, error) {
+	got, how, ok := c.insist("ending a session", func() (reply, error) {
 		return c.operator().send(ctx, http.MethodDelete, "/users/"+f.session.login+"/sessions/"+f.session.sid, nil)
 	})
-	if ok && got.status != http.StatusNoContent && (first || got.status != http.StatusNotFound) {
+	if ok && got.status != http.StatusNoContent && (how.first || got.status != http.StatusNotFound) {
 		c.broken("ending a session: %s", got)
 	}
 	if ok {

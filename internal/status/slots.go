@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -187,6 +188,12 @@ func (s *Slots) begin(clientID string, h *holder) *leasing {
 		ctx, cancel := context.WithTimeout(s.life, patience)
 		defer cancel()
 		b, err := s.lease(ctx, clientID, size)
+		if err != nil && errors.Is(err, ctx.Err()) {
+			// Its own patience ran out, in several round trips perhaps: whoever waits
+			// is to come back, and not to take it for a failure of ours.
+			late := fault.Wrap(fault.Unavailable, err, "the store does not answer")
+			late.RetryAfter, err = time.Second, late
+		}
 		h.put(b, err, size)
 		if err != nil {
 			l.err = err

@@ -326,6 +326,35 @@ func TestACallerThatLeavesTakesNoBlockFromTheOthers(t *testing.T) {
 	n.take(t, "robot")
 }
 
+// silent is a store that stops answering.
+type silent struct {
+	store.Store
+	begun atomic.Bool
+}
+
+func (s *silent) Commit(ctx context.Context, ops ...store.Op) (store.Version, error) {
+	if s.begun.Load() {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return s.Store.Commit(ctx, ops...)
+}
+
+// An engine that says nothing is no failure of the server's: whoever asked is told
+// when to come back.
+func TestWhoWaitedInVainForABlockIsToldToComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &silent{Store: newStore(t)}
+		n := start(t, s)
+		n.register(t, "robot")
+		s.begun.Store(true)
+		at, _, err := n.Slots.Take(t.Context(), "robot")
+		if fault.KindOf(err) != fault.Unavailable || fault.RetryAfter(err) == 0 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Take = %d, %v, Retry-After %s, want Unavailable and a time", at, err, fault.RetryAfter(err))
+		}
+	})
+}
+
 func TestADamagedCounterIsToldOf(t *testing.T) {
 	s := newStore(t)
 	n := start(t, s)
