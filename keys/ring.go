@@ -24,6 +24,7 @@ type Ring struct {
 	algorithms []Algorithm
 
 	current atomic.Pointer[snapshot] // never nil
+	asked   time.Time                // when Refresh last began to load; of whoever has the turn
 	turn    chan struct{}            // holds one token while a load or change is under way
 	running atomic.Bool
 }
@@ -244,6 +245,27 @@ func (r *Ring) attempt(ctx context.Context, edit func(*draft) error) error {
 	}
 	r.current.Store(to)
 	r.report(ctx, d.done)
+	return nil
+}
+
+// Refresh reads the ring anew, unless a Refresh did so at most age ago; it fails with
+// the Storage's error. It is for who met an unknown key and must not take it for
+// nobody's: a node that was cut off may have missed a rotation. age bounds what
+// strangers can set off.
+func (r *Ring) Refresh(ctx context.Context, age time.Duration) error {
+	release, err := r.takeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	began := time.Now()
+	if began.Sub(r.asked) < age {
+		return nil
+	}
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	r.asked = began
 	return nil
 }
 

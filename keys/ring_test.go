@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/signet-id/signet/keys"
@@ -273,4 +274,30 @@ func TestNothingOfTheRingPrintsASecret(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A node that heard nothing of a rotation finds the key when it looks for it.
+func TestARefreshedRingKnowsTheKeysThatOthersMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &storage{}
+		ours, theirs := open(t, s, policy, keys.ES256), open(t, s, policy, keys.ES256)
+		if err := ours.Refresh(t.Context(), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		all, err := theirs.Rotate(t.Context(), keys.ES256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := all[0]
+		if ours.Holds(made.ID) {
+			t.Fatal("the ring follows by itself")
+		}
+		if err := ours.Refresh(t.Context(), time.Second); err != nil || ours.Holds(made.ID) {
+			t.Errorf("Refresh = %v, and it read again what is no second old", err)
+		}
+		time.Sleep(time.Second)
+		if err := ours.Refresh(t.Context(), time.Second); err != nil || !ours.Holds(made.ID) {
+			t.Errorf("Refresh = %v, and the ring does not hold the key", err)
+		}
+	})
 }

@@ -149,7 +149,7 @@ func (a *App) openEndings(ctx context.Context) (err error) {
 		Sign: func(ctx context.Context, typ string, claims []byte) (string, error) {
 			return a.keys.Sign(ctx, a.mint.AccessAlg, typ, claims)
 		},
-		TTL: cfg.Status.TTL, ListenersPerAddress: cfg.Status.ListenersPerAddress, Count: a.counters.status, Log: a.log,
+		Ask: a.signOfLife(), TTL: cfg.Status.TTL, ListenersPerAddress: cfg.Status.ListenersPerAddress, Count: a.counters.status, Log: a.log,
 	})
 	if err != nil {
 		return err

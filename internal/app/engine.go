@@ -158,11 +158,22 @@ func (a *App) openStore(ctx context.Context, engine store.Store, o Options) erro
 	}
 	a.closer(gate.Shut)
 	a.store = gate
-	a.Telemetry.Health().Add("store", func(ctx context.Context) error {
-		_, err := gate.Get(ctx, "health")
-		return err
-	})
+	a.Telemetry.Health().Add("store", a.askEngine)
 	return nil
+}
+
+// askEngine reads a record that never was.
+func (a *App) askEngine(ctx context.Context) error {
+	_, err := a.store.Get(ctx, "health")
+	return err
+}
+
+// signOfLife is how a node finds out that it is cut off, where it can be.
+func (a *App) signOfLife() func(context.Context) error {
+	if !a.config.Engine().Shared() {
+		return nil
+	}
+	return a.askEngine
 }
 
 // claimSocket makes room for this server's socket. Next to a file that is locked,

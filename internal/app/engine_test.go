@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -116,13 +117,18 @@ func TestWithoutItsStoreTheIssuerGoesOnAsFarAsItCanAndResumes(t *testing.T) {
 		r.SetBasicAuth("orders", h.secret.Reveal())
 		return h.serve(r)
 	}
+	_, signed, _ := strings.Cut(first.AccessToken, ".")
+	strangers := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","kid":"made-elsewhere","typ":"at+jwt"}`)) + "." + signed
 	for name, got := range map[string]answer{
 		"code":       basic("/token", redeem(code)),
 		"refresh":    basic("/token", refresh(first.RefreshToken)),
 		"revocation": basic("/revoke", url.Values{"token": {first.RefreshToken}}),
 		"userinfo":   h.userinfo(first.AccessToken),
-		"sign-in":    fresh.post("/signin", url.Values{"journey": {hidden(t, page.body)}, "login": {"alice"}, "password": {password}}),
-		"sessions":   b.get("/account"),
+		// Its key may be one that this server could not hear of.
+		"revocation of a token whose key is unknown": basic("/revoke", url.Values{"token": {strangers}}),
+		"userinfo for a token whose key is unknown":  h.userinfo(strangers),
+		"sign-in":  fresh.post("/signin", url.Values{"journey": {hidden(t, page.body)}, "login": {"alice"}, "password": {password}}),
+		"sessions": b.get("/account"),
 	} {
 		if got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
 			t.Errorf("%s without the store: %d, Retry-After %q: %.300s", name, got.StatusCode, got.Header.Get("Retry-After"), got.body)
@@ -141,6 +147,9 @@ func TestWithoutItsStoreTheIssuerGoesOnAsFarAsItCanAndResumes(t *testing.T) {
 	}
 
 	engine.comeBack(t.Context())
+	if got := h.userinfo(strangers); got.StatusCode != http.StatusUnauthorized {
+		t.Errorf("userinfo for a token whose key is nobody's: %d", got.StatusCode)
+	}
 	if !ready() {
 		t.Error("a server that has its store again is not ready")
 	}

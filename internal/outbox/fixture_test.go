@@ -37,6 +37,8 @@ func (plain) Verify(string) (keys.Header, []byte, error) {
 
 func (plain) Holds(string) bool { return false }
 
+func (plain) Refresh(context.Context, time.Duration) error { return nil }
+
 // told is one logout token as a client got it.
 type told struct {
 	at              time.Time

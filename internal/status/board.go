@@ -25,6 +25,7 @@ type Board struct {
 	sign   func(ctx context.Context, typ string, claims []byte) (string, error)
 	count  Count
 	log    *slog.Logger
+	pulse  *pulse
 	slots  *Slots
 	hub    *Hub
 
@@ -59,8 +60,8 @@ type bitmap struct {
 	ones  atomic.Int64
 }
 
-func newBoard(o Options, issuer []byte, head store.Version) *Board {
-	b := &Board{issuer: o.Issuer, quoted: issuer, ttl: o.TTL, sign: o.Sign, count: o.Count, log: o.Log}
+func newBoard(o Options, issuer []byte, head store.Version, alive *pulse) *Board {
+	b := &Board{issuer: o.Issuer, quoted: issuer, ttl: o.TTL, sign: o.Sign, count: o.Count, log: o.Log, pulse: alive}
 	b.head.Store(uint64(head))
 	b.lists.Store(&map[uint64]*list{})
 	return b

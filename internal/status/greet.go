@@ -71,7 +71,7 @@ func (h *Hub) greet(ctx context.Context, l *Listener, lastEventID string) error 
 func (h *Hub) hello(lastEventID string, now time.Time) (question, *statement, *message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	m := &statement{at: now, position: h.told, next: h.last.digest}
+	m := &statement{at: h.board.pulse.moment(now), position: h.told, next: h.last.digest}
 	from, ok := parseID(lastEventID)
 	if ok {
 		head := h.told

@@ -147,7 +147,7 @@ func (h *Hub) run(ctx context.Context, stopping <-chan struct{}) error {
 			continue
 		}
 		timer.Stop()
-		if event != "" { // without anybody who listens there is no beat, and no timer
+		if event != "" { // without anybody who listens, or anything to go by, there is no beat, and no timer
 			timer.Reset(due.Sub(now))
 		}
 		select {
@@ -168,7 +168,7 @@ func (h *Hub) due(said, now time.Time) (event string, at time.Time) {
 	switch {
 	case len(h.pending) > 0 || len(h.opened) > 0:
 		return eventEnded, said.Add(window)
-	case h.listeners > 0:
+	case h.listeners > 0 && h.board.pulse.sound(now):
 		return eventBeat, later(h.quiet.Add(Beat), said.Add(window))
 	}
 	return "", now

@@ -31,7 +31,8 @@ type Published struct {
 	Expires time.Time
 
 	made     time.Time
-	position store.Version // it is complete up to this one
+	of       time.Time     // it is complete up to this moment …
+	position store.Version // … and this position in the journal
 }
 
 // packed is the compressed bits of a list as they were after so many changes.
@@ -87,7 +88,8 @@ func (b *Board) publish(ctx context.Context, l *list) (*Published, error) {
 		}
 		l.packed = packed{lst: lst, changed: changed, made: true}
 	}
-	p := &Published{made: now, position: head, Expires: now.Add(validity)}
+	of := b.pulse.moment(now)
+	p := &Published{made: now, of: of, position: head, Expires: of.Add(validity)}
 	jwt, err := b.sign(ctx, TypeList, b.listClaims(l, p))
 	if err != nil {
 		return nil, fmt.Errorf("signing status list %d: %w", l.number, err)
@@ -105,7 +107,7 @@ func (b *Board) listClaims(l *list, p *Published) []byte {
 	claims := make([]byte, 0, 256+2*len(b.issuer)+len(l.packed.lst))
 	claims = append(append(claims, `{"iss":`...), b.quoted...)
 	claims = append(append(claims, `,"sub":`...), b.uri(l.number)...)
-	claims = strconv.AppendInt(append(claims, `,"iat":`...), p.made.Unix(), 10)
+	claims = strconv.AppendInt(append(claims, `,"iat":`...), p.of.Unix(), 10)
 	claims = strconv.AppendInt(append(claims, `,"exp":`...), p.Expires.Unix(), 10)
 	claims = strconv.AppendInt(append(claims, `,"ttl":`...), int64(b.ttl/time.Second), 10)
 	claims = strconv.AppendUint(append(claims, `,"position":`...), uint64(p.position), 10)

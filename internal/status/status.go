@@ -12,9 +12,8 @@
 //	                                         └──▶ Hub: each message signed once ──▶ every listener
 //
 // It never ends anything (package ended does, by a record of the journal), and
-// never knows who holds a slot beyond the client for which it was leased. Nothing
-// here has a timer of its own but the beat of the stream, and that only while
-// somebody listens.
+// never knows who holds a slot beyond the client for which it was leased. It never
+// speaks of a moment at which it could not have heard of an ending (pulse.go).
 package status
 
 import (
@@ -48,6 +47,9 @@ type Options struct {
 	// Keep is how long the journal keeps an ending at least; a listener that was
 	// away for longer must fetch the lists.
 	Keep time.Duration
+	// Ask asks the engine for a sign of life; nil where it can't be cut off, being in
+	// this process.
+	Ask func(context.Context) error
 	// TTL is how long a list may be cached; 0 means a minute.
 	TTL time.Duration
 	// At most so many listeners per address (IPv6: per /64), 0 means 1000, and in
@@ -109,6 +111,7 @@ type Status struct {
 	Board *Board
 	Hub   *Hub
 
+	pulse           *pulse
 	journal, leases *store.Tail
 }
 
@@ -128,7 +131,8 @@ func Open(ctx context.Context, o Options) (_ *Status, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading which slots are taken: %w", err)
 	}
-	s := &Status{Board: newBoard(o, issuer, recs[0].Version)}
+	alive := newPulse(o.Ask, o.Log)
+	s := &Status{Board: newBoard(o, issuer, recs[0].Version, alive), pulse: alive}
 	s.Slots = newSlots(o, s.Board)
 	s.Hub = newHub(o, issuer, s.Board)
 	s.Board.slots, s.Board.hub = s.Slots, s.Hub
@@ -152,6 +156,13 @@ func Open(ctx context.Context, o Options) (_ *Status, err error) {
 // Run makes the messages of the stream until ctx ends or stopping closes, then
 // ends all listeners. stopping may be nil. It can be called once.
 func (s *Status) Run(ctx context.Context, stopping <-chan struct{}) error {
+	ctx, cancel := context.WithCancel(ctx)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		s.pulse.run(ctx, stopping, s.Hub.rouse)
+	}()
+	defer func() { cancel(); <-asked }()
 	return s.Hub.run(ctx, stopping)
 }
 

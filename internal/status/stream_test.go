@@ -24,6 +24,7 @@ import (
 // heard is one message as a listener sees it.
 type heard struct {
 	ID, Event, JWS string
+	IssuedAt       int64    `json:"iat"`
 	Position       uint64   `json:"position"`
 	Chain          string   `json:"chain"`
 	Next           string   `json:"next"`

@@ -35,6 +35,7 @@ type Signer interface {
 	Sign(ctx context.Context, alg keys.Algorithm, typ string, claims []byte) (string, error)
 	Verify(compact string) (keys.Header, []byte, error)
 	Holds(kid string) bool
+	Refresh(ctx context.Context, age time.Duration) error
 }
 
 // Mint makes and reads the tokens of one issuer. Safe for concurrent use.

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/session"
@@ -60,7 +61,10 @@ func (h *Handler) inspect(ctx context.Context, raw string) (inspected, error) {
 		t.active = verdict == grant.Current || verdict == grant.Repeated
 		return t, nil
 	}
-	access, err := h.Mint.ParseAccess(raw, now)
+	access, err := h.Mint.ReadAccess(ctx, raw, now)
+	if err != nil && fault.KindOf(err) != fault.Unauthenticated {
+		return inspected{}, err
+	}
 	if err != nil {
 		return inspected{}, nil //nolint:nilerr // RFC 7662 §2.2: what is not ours is not active, and no error
 	}

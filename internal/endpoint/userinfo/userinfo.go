@@ -58,7 +58,10 @@ func (h *Handler) userinfo(c echo.Context) error {
 		// RFC 6750 §3.1: who sent no token gets no error code.
 		return h.challenge(c, http.StatusUnauthorized, "", nil)
 	}
-	access, err := h.Mint.ParseAccess(raw, time.Now())
+	access, err := h.Mint.ReadAccess(c.Request().Context(), raw, time.Now())
+	if err != nil && fault.KindOf(err) != fault.Unauthenticated {
+		return err
+	}
 	if err != nil {
 		return h.challenge(c, http.StatusUnauthorized, "invalid_token", err)
 	}
