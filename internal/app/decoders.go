@@ -23,7 +23,7 @@ func Decoders() map[string]transfer.Decoder {
 	return map[string]transfer.Decoder{
 		"user/":        reads(user.Decode),
 		"session/":     reads(session.Decode),
-		"grant/":       reads(grant.Decode),
+		"grant/":       isGrant,
 		"client/":      isA[client.Client],
 		"consent/":     isA[grant.Consent],
 		"ended/":       isA[ended.Ending],
@@ -39,6 +39,14 @@ func Decoders() map[string]transfer.Decoder {
 		"keys/ring":    isJSON,
 		"seal/ring":    isJSON,
 	}
+}
+
+// isGrant knows what stands beside a user's grants as well.
+func isGrant(r store.Record) error {
+	if grant.IsBeside(r.Key) {
+		return nil
+	}
+	return reads(grant.Decode)(r)
 }
 
 func reads[T any](decode func(store.Record) (T, error)) transfer.Decoder {

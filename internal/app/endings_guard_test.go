@@ -11,6 +11,7 @@ import (
 	"github.com/signet-id/signet/internal/app"
 	"github.com/signet-id/signet/internal/config"
 	"github.com/signet-id/signet/internal/ended"
+	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/user"
 )
@@ -143,7 +144,7 @@ func TestAGrantIsKeptNoLongerThanItsSessionCanLast(t *testing.T) {
 	})
 	began := time.Now()
 	h.token("orders", redeem(h.browser().code("alice", "orders")))
-	recs, err := h.Store().List(t.Context(), "grant/", "", 10)
+	recs, err := h.Store().List(t.Context(), grant.UserPrefix(h.alice.Subject), "", 10)
 	if err != nil || len(recs) != 1 {
 		t.Fatalf("%d grants, %v", len(recs), err)
 	}

@@ -35,8 +35,9 @@ const (
 
 // fence is the key that every Commit puts in which a session or grant of a user
 // begins, or a grant takes another slot. An ending demands that it is as it was
-// when it read what there was to end: so nothing begins unseen in between.
-func fence(subject string) string { return "begun/user/" + subject }
+// when it read what there was to end: so nothing begins unseen in between. It is
+// where the grant is that the Commit puts, so that it costs no page of its own.
+func fence(subject string) string { return grant.Beside(subject) }
 
 func clientFence(clientID string) string { return "begun/client/" + clientID }
 

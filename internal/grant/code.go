@@ -1,9 +1,6 @@
 package grant
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -77,7 +74,7 @@ var ErrNotACode = errors.New("grant: not a code of ours, or expired")
 
 // NewCode begins a grant in the session named.
 func NewCode(subject, sid string) Code {
-	return Code{Ref: Ref{Subject: subject, SessionID: sid, ID: ident.New()}}
+	return Code{Ref: Ref{Subject: subject, SessionID: sid, ID: ident.Ordered(time.Now())}}
 }
 
 // Seal writes the code as the client receives it.
@@ -112,7 +109,9 @@ func OpenCode(ring *seal.Ring, code string) (Code, error) {
 	if err != nil {
 		return Code{}, fmt.Errorf("reading a code: %w", err)
 	}
-	c.spentKey, c.spentUntil = spent(code, expires)
+	if c.spentKey, c.spentUntil, err = spent(c.Ref.ID, expires); err != nil {
+		return Code{}, fmt.Errorf("reading a code: %w", err)
+	}
 	return c, nil
 }
 
@@ -121,7 +120,7 @@ func readCode(plain []byte) (c Code, expires uint64, err error) {
 	for r.Next() {
 		switch r.Field() {
 		case codeExpires:
-			expires = r.Number(math.MaxUint32 * 60) // the minute has 32 bits in the key
+			expires = r.Number(math.MaxUint32 * 60)
 		case codeSubject:
 			c.Ref.Subject = r.Text()
 		case codeSession:
@@ -161,20 +160,19 @@ func readCode(plain []byte) (c Code, expires uint64, err error) {
 	return c, expires, nil
 }
 
-// spent is where it is written that the code was redeemed, and until when. Both
-// follow from the code alone, so that every node writes the same record for it.
-// The key begins with the minute in which the code is over: what is spent at about
-// the same time are neighbours in the store and leave it together, where digests
-// alone would touch a page each.
-func spent(code string, expires uint64) (key string, until time.Time) {
-	minute := (expires + 59) / 60
-	digest := sha256.Sum256([]byte(code))
-	raw := make([]byte, 0, len(spentPrefix)+2*4+1+base64.RawURLEncoding.EncodedLen(len(digest)))
-	raw = append(raw, spentPrefix...)
-	raw = hex.AppendEncode(raw, binary.BigEndian.AppendUint32(nil, uint32(minute)))
-	raw = append(raw, '/')
-	raw = base64.RawURLEncoding.AppendEncode(raw, digest[:])
-	return string(raw), time.Unix(int64(minute)*60, 0).UTC().Add(spentFor)
+// spent is where it is written that a code was redeemed, and until when. Both
+// follow from what is sealed in it, so that every node writes the same record for
+// it. A code and the grant that it begins have one name, which begins with the
+// moment it was made: what is spent at about the same time are neighbours in the
+// store and leave it together, where digests would touch a page each.
+func spent(grantID string, expires uint64) (key string, until time.Time, err error) {
+	id, ok := ident.Decode(grantID)
+	if !ok {
+		return "", time.Time{}, errors.New("it names no grant")
+	}
+	raw := append(make([]byte, 0, len(spentPrefix)+2*len(id)), spentPrefix...)
+	minute := int64((expires + 59) / 60)
+	return string(hex.AppendEncode(raw, id[:])), time.Unix(minute*60, 0).UTC().Add(spentFor), nil
 }
 
 // SpentKey is where it is written that the code, which was opened, was redeemed.

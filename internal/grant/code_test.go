@@ -185,30 +185,31 @@ func TestACodeIsSpentUnderOneKeyWhereverAndWheneverItIsOpened(t *testing.T) {
 
 // What is written at about the same time lies together and leaves together, so
 // that redeeming touches few pages of a store that has millions of codes.
-func TestCodesOfOneMinuteAreSpentSideBySide(t *testing.T) {
+func TestCodesAreSpentSideBySideInTheOrderOfTheirMaking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ring := newRing(t, newStore(t))
-		const bucket = len("code/01234567/")
-		var last store.Op
-		buckets := map[string]time.Time{}
+		const moment = len("code/0123456789ab")
+		last, leave := "", map[time.Time]bool{}
 		for range 200 {
-			op := openCode(t, ring, sealCode(t, ring, newCode())).Spend(grant.Ref{})
+			ours := newCode()
+			op, beside := openCode(t, ring, sealCode(t, ring, ours)).Spend(ours.Ref), newCode()
 			over := time.Now().Truncate(time.Second).Add(grant.CodeLifetime)
 			if margin := op.Expires.Sub(over); margin < 4*time.Minute || margin >= 5*time.Minute {
 				t.Errorf("a code that is over at %v is remembered for %v more", over, margin)
 			}
-			if op.Key[:bucket] < last.Key[:min(bucket, len(last.Key))] {
-				t.Errorf("%q comes after %q", op.Key, last.Key)
+			other := openCode(t, ring, sealCode(t, ring, beside)).SpentKey()
+			if op.Key[:moment] != other[:moment] || op.Key == other {
+				t.Errorf("codes of one moment are spent under %q and %q", op.Key, other)
 			}
-			if until, ok := buckets[op.Key[:bucket]]; ok && !until.Equal(op.Expires) {
-				t.Errorf("neighbours leave at %v and at %v", until, op.Expires)
+			if op.Key <= last {
+				t.Errorf("%q comes after %q", op.Key, last)
 			}
-			buckets[op.Key[:bucket]], last = op.Expires, op
+			last, leave[op.Expires] = op.Key, true
 			time.Sleep(1700 * time.Millisecond)
 		}
 		// 200 codes over 340 seconds.
-		if len(buckets) < 6 || len(buckets) > 7 {
-			t.Errorf("the codes of six minutes have %d places", len(buckets))
+		if len(leave) < 6 || len(leave) > 7 {
+			t.Errorf("the codes of six minutes leave at %d times", len(leave))
 		}
 	})
 }
@@ -226,6 +227,17 @@ func TestACodeThatDoesNotSayWhenItIsOverIsNotOpened(t *testing.T) {
 		}
 		if c, err := grant.OpenCode(ring, sealed); err == nil || c.ClientID != "" {
 			t.Errorf("%s: OpenCode = %+v, %v, want an error", name, c, err)
+		}
+	}
+}
+
+func TestACodeThatNamesNoGrantIsNotOpened(t *testing.T) {
+	ring := newRing(t, newStore(t))
+	for _, id := range []string{"", "short", ident.New() + "A"} {
+		c := newCode()
+		c.Ref.ID = id
+		if got, err := grant.OpenCode(ring, sealCode(t, ring, c)); err == nil || got.ClientID != "" {
+			t.Errorf("%q: OpenCode = %+v, %v, want an error", id, got, err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ package grant
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"strings"
 	"time"
 
 	"github.com/signet-id/signet/internal/client"
@@ -30,6 +31,16 @@ type Ref struct{ Subject, SessionID, ID string }
 
 // Key is where the grant is stored.
 func (r Ref) Key() string { return prefix + r.Subject + "/" + r.SessionID + "/" + r.ID }
+
+// Beside is a key next to all grants of subject that is none of theirs: for a
+// record that changes with them.
+func Beside(subject string) string { return prefix + subject + "0" } // '0' follows '/'
+
+// IsBeside reports whether key is one that Beside makes.
+func IsBeside(key string) bool {
+	rest, of := strings.CutPrefix(key, prefix)
+	return of && !strings.Contains(rest, "/")
+}
 
 // SessionPrefix is what the keys of all grants of one session begin with.
 func SessionPrefix(subject, sid string) string { return UserPrefix(subject) + sid + "/" }

@@ -92,7 +92,7 @@ func TestEveryCodeIsOpenedAsItWasSealed(t *testing.T) {
 	ring := newRing(t, newStore(t))
 	back := func(texts [8]string, lists [5][]string, seconds int64, nanos uint32) bool {
 		c := grant.Code{
-			Ref:      grant.Ref{Subject: texts[0], SessionID: texts[1], ID: texts[2]},
+			Ref:      grant.Ref{Subject: texts[0], SessionID: texts[1], ID: ident.New()},
 			ClientID: texts[3], RedirectURI: texts[4], Nonce: texts[5], Challenge: texts[6],
 			Scopes: lists[0], Audience: lists[1], Claims: grant.Claims{Userinfo: lists[2], IDToken: lists[3]},
 			Authentication: grant.Authentication{Time: time.Unix(seconds, int64(nanos%1e9)).UTC(), ACR: texts[7], AMR: lists[4]},

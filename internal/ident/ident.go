@@ -1,11 +1,13 @@
-// Package ident makes the opaque names of things: 128 random bits, written as
-// 22 characters of base64url. A name says nothing about what it names, is never
-// guessed and never collides; it is not a secret.
+// Package ident makes the opaque names of things: 128 bits, written as 22
+// characters of base64url. A name says nothing about what it names, at most when
+// it was made, is never guessed and never collides; it is not a secret.
 package ident
 
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
+	"time"
 )
 
 // Size is the length of a name in bytes, Length in characters.
@@ -18,6 +20,16 @@ const (
 func New() string {
 	var b [Size]byte
 	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails: it crashes the program instead
+	return Encode(b)
+}
+
+// Ordered returns a fresh name whose bytes begin with the millisecond at, in 48
+// bits, before 80 random ones: what is made at about the same time are neighbours
+// where it is stored, and changes few pages.
+func Ordered(at time.Time) string {
+	var b [Size]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMilli())<<16)
+	rand.Read(b[6:]) //nolint:errcheck // crypto/rand.Read never fails: it crashes the program instead
 	return Encode(b)
 }
 

@@ -1,7 +1,9 @@
 package ident_test
 
 import (
+	"bytes"
 	"testing"
+	"time"
 
 	"github.com/signet-id/signet/internal/ident"
 )
@@ -24,5 +26,23 @@ func TestANameIsSpelledOneWayOnly(t *testing.T) {
 		if _, ok := ident.Decode(s); ok {
 			t.Errorf("Decode accepts %q", s)
 		}
+	}
+}
+
+func TestOrderedNamesSortByTheMomentTheyWereMade(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	seen := map[string]bool{}
+	var last []byte
+	for range 1000 {
+		name := ident.Ordered(at)
+		b, ok := ident.Decode(name)
+		if !ok || seen[name] || bytes.Compare(b[:6], last) <= 0 {
+			t.Fatalf("%q is no name, or was there before, or does not follow %x", name, last)
+		}
+		seen[name], last = true, b[:6]
+		if other := ident.Ordered(at); other == name {
+			t.Fatalf("two names of one moment are %q", name)
+		}
+		at = at.Add(time.Millisecond)
 	}
 }
