@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 
+	"github.com/signet-id/signet/internal/app"
 	"github.com/signet-id/signet/keys"
 )
 
@@ -25,7 +27,13 @@ type bench struct {
 	dir    string
 	estate estate
 	floor  *contender
+	minter *app.App // makes tokens that the servers take for their own
 	aims   table
+
+	settings  string // of the real binary, beside what it must have
+	proofs    proofs // tokens that others verify too
+	meanwhile meanwhile
+	page      results
 }
 
 func conduct(ctx context.Context, o options, out io.Writer) (err error) {
@@ -34,7 +42,8 @@ func conduct(ctx context.Context, o options, out io.Writer) (err error) {
 		return fmt.Errorf("making a folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &bench{options: o, out: out, dir: dir, aims: table{title: "Aims", head: []string{"what", "aim", "measured", ""}}}
+	b := &bench{options: o, dir: dir, aims: goals(), meanwhile: fromNow()}
+	b.out = io.MultiWriter(out, &b.page.text)
 	if err := b.introduce(); err != nil {
 		return err
 	}
@@ -45,15 +54,22 @@ func conduct(ctx context.Context, o options, out io.Writer) (err error) {
 	if b.estate, err = prepare(ctx, home, b.connections); err != nil {
 		return fmt.Errorf("preparing: %w", err)
 	}
-	for _, part := range []func(context.Context) error{b.flows, b.verification, b.rawCosts, b.binaryFigures} {
+	if err := b.estate.furnish(ctx); err != nil {
+		return fmt.Errorf("preparing: %w", err)
+	}
+	for _, part := range []func(context.Context) error{
+		b.flows, b.underPressure, b.verification, b.crowds, b.rawCosts, b.binaryFigures,
+	} {
 		if err := part(ctx); err != nil {
 			return err
 		}
 	}
-	if len(b.aims.rows) == 0 {
-		return nil
+	if len(b.aims.rows) > 0 {
+		if err := b.aims.print(b.out); err != nil {
+			return err
+		}
 	}
-	return b.aims.print(out)
+	return b.writePage()
 }
 
 // introduce says under what circumstances the figures came to be.
@@ -61,7 +77,7 @@ func (b *bench) introduce() error {
 	_, err := fmt.Fprintf(b.out, "%s; %d connections from a process beside the server, %gs a line, in %d turns.\n"+
 		"Store with %d users and %d clients, every commit synced. Trust the columns of CPU, allocations and commits; requests\n"+
 		"per second and latency are those of a machine that shares its CPUs with the load.\n",
-		machine(), b.connections, b.seconds, rounds, users, clients+3)
+		machine(), b.connections, b.seconds, rounds, users, clients+4)
 	return err
 }
 
@@ -94,7 +110,11 @@ func (b *bench) flows(ctx context.Context) (err error) {
 	if len(groups) == 0 {
 		return nil
 	}
-	if b.floor, err = b.contend(ctx, "floor", roleFloor, "floor"); err != nil {
+	if b.minter, err = app.New(ctx, settings(b.estate.dir, string(keys.ES256), slog.LevelError), app.Options{NoSync: true, Log: io.Discard}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.minter.Close()) }()
+	if b.floor, err = b.contend(ctx, nameFloor, roleFloor, "floor"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.floor.stop()) }()
@@ -110,23 +130,49 @@ func (b *bench) group(ctx context.Context, algorithm keys.Algorithm, all []scena
 	if len(all) == 0 {
 		return nil
 	}
-	contenders := []*contender{}
-	for _, level := range []struct{ name, quiet string }{{"log warn", "true"}, {"log info", "false"}} {
-		c, err := b.contend(ctx, level.name, roleIssuer, string(algorithm)+"-quiet-"+level.quiet,
-			"-algorithm", string(algorithm), "-quiet="+level.quiet)
-		if err != nil {
-			return err
-		}
-		defer func() { failed = errors.Join(failed, c.stop()) }()
-		contenders = append(contenders, c)
+	quiet, err := b.contendIssuer(ctx, nameSignet, algorithm, true)
+	if err != nil {
+		return err
 	}
-	contenders = append(contenders, b.floor)
+	defer func() { failed = errors.Join(failed, quiet.stop()) }()
+	logging, err := b.contendIssuer(ctx, nameLogging, algorithm, false)
+	if err != nil {
+		return err
+	}
+	defer func() { failed = errors.Join(failed, logging.stop()) }()
+	peer, err := b.contendPeer(ctx, algorithm)
+	if err != nil {
+		return err
+	}
+	if peer != nil {
+		defer func() { failed = errors.Join(failed, peer.stop()) }()
+	}
 	for _, s := range all {
-		if err := b.measure(ctx, s, contenders); err != nil {
+		contenders := []*contender{quiet}
+		if s.logged {
+			contenders = append(contenders, logging)
+		}
+		if s.peers != nil && peer != nil {
+			contenders = append(contenders, peer)
+		}
+		if err := b.measure(ctx, s, append(contenders, b.floor)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// The names of the contenders in the tables: the issuer as it is compared, and
+// when it writes a line for each request, as it does by default and no other.
+const (
+	nameSignet  = "Signet"
+	nameLogging = "Signet, each request logged"
+	nameFloor   = "floor"
+)
+
+func (b *bench) contendIssuer(ctx context.Context, name string, algorithm keys.Algorithm, quiet bool) (*contender, error) {
+	return b.contend(ctx, name, roleIssuer, fmt.Sprintf("%s-quiet-%t", algorithm, quiet),
+		"-algorithm", string(algorithm), fmt.Sprintf("-quiet=%t", quiet))
 }
 
 // contend starts a server on a copy of the estate and opens the connections.
@@ -147,6 +193,9 @@ func (b *bench) contend(ctx context.Context, name, role, folder string, args ...
 	if c.visitors, err = visit(ctx, c.child.address, b.connections, b.estate); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
+	for i, v := range c.visitors {
+		v.login = loginOf(users - 1 - i%signingIn)
+	}
 	return c, nil
 }
 
@@ -154,27 +203,29 @@ func (c *contender) stop() error {
 	for _, v := range c.visitors {
 		_ = v.connection.Close() // nothing is under way
 	}
+	if c.process != nil {
+		return c.process.stop()
+	}
 	return c.child.stop()
 }
 
 // measure makes one table: it teaches the floor, warms everybody up and lets
 // them take turns.
 func (b *bench) measure(ctx context.Context, s scenario, contenders []*contender) error {
-	plays, err := s.plays(contenders[0].visitors[0])
+	if err := contenders[0].reconnect(ctx); err != nil {
+		return err
+	}
+	plays, err := s.plays(ctx, b, contenders[0])
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	if _, err := b.floor.child.ask(command{Do: doPlay, Plays: plays}); err != nil {
 		return err
 	}
-	names, all := make([]string, len(contenders)), make([]figures, len(contenders))
+	all := make([]figures, len(contenders))
 	turn := time.Duration(b.seconds * float64(time.Second) / rounds)
-	for i, c := range contenders {
-		names[i] = c.name
-		if err := each(c.visitors, s.begin); err != nil {
-			return fmt.Errorf("%s, %s: %w", s.name, c.name, err)
-		}
-		if _, err := load(ctx, c.visitors, min(turn, 300*time.Millisecond), s.step); err != nil {
+	for _, c := range contenders {
+		if err := b.warm(ctx, s.as(c), c, min(turn, 300*time.Millisecond)); err != nil {
 			return fmt.Errorf("%s, %s: %w", s.name, c.name, err)
 		}
 	}
@@ -184,7 +235,7 @@ func (b *bench) measure(ctx context.Context, s scenario, contenders []*contender
 	}
 	for range rounds {
 		for i, c := range contenders {
-			if err := c.slice(ctx, s, turn, &all[i]); err != nil {
+			if err := b.turn(ctx, s.as(c), c, turn, &all[i]); err != nil {
 				return err
 			}
 		}
@@ -192,12 +243,51 @@ func (b *bench) measure(ctx context.Context, s scenario, contenders []*contender
 	if err := rest(); err != nil {
 		return err
 	}
-	if s.aim > 0 {
-		for i := range all[:len(all)-1] {
-			b.aim(s.name+", "+names[i]+", CPU µs", micros(s.aim), all[i].per(micros(all[i].used.CPU)))
+	b.judge(s, contenders, all)
+	return flowTable(s, b.note(s, contenders, all)).print(b.out)
+}
+
+// as is the scenario as this contender plays it.
+func (s scenario) as(c *contender) scenario {
+	if c.process == nil {
+		return s
+	}
+	s.stock = nil
+	prelude, modest := s.begin, s.modest
+	s.prelude = func(v *visitor) error {
+		if err := v.enter(); err != nil {
+			return err
+		}
+		v.modest = modest
+		return prelude(v)
+	}
+	s.step = s.peers
+	return s
+}
+
+func (b *bench) warm(ctx context.Context, s scenario, c *contender, d time.Duration) error {
+	if err := c.reconnect(ctx); err != nil {
+		return err
+	}
+	if err := each(s.of(c.visitors), s.begin); err != nil {
+		return err
+	}
+	if s.stock != nil {
+		if err := s.stock(ctx, b, c); err != nil {
+			return err
 		}
 	}
-	return flowTable(s, names, all).print(b.out)
+	_, err := load(ctx, s.of(c.visitors), d, s.step)
+	return err
+}
+
+func (b *bench) turn(ctx context.Context, s scenario, c *contender, d time.Duration, f *figures) error {
+	if s.stock != nil {
+		if err := s.stock(ctx, b, c); err != nil {
+			return fmt.Errorf("%s, %s: %w", s.name, c.name, err)
+		}
+	}
+	return c.slice(ctx, s, d, f)
 }
 
 // profile starts a CPU profile of the contender, if profiles were asked for,
@@ -214,16 +304,4 @@ func (b *bench) profile(c *contender, s scenario) (rest func() error, err error)
 		return nil, err
 	}
 	return func() error { _, err := c.child.ask(command{Do: doRest}); return err }, nil
-}
-
-// aim notes a figure beside what it should be at most.
-func (b *bench) aim(what string, most, measured float64) {
-	b.aims.row(what, "≤ "+number(most), number(measured), verdict(most, measured))
-}
-
-func verdict(most, measured float64) string {
-	if measured > most {
-		return "missed"
-	}
-	return "met"
 }

@@ -93,7 +93,7 @@ func conductEnding(ctx context.Context, plan endingPlan, out io.Writer) (err err
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	b := &endingBench{
 		plan:  plan,
-		bench: bench{out: out, dir: dir, aims: table{title: "Aims", head: []string{"what", "aim", "measured", ""}}},
+		bench: bench{out: out, dir: dir, aims: goals()},
 	}
 	if err := b.introduceEnding(); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	hashing "github.com/signet-id/signet/internal/authn/password"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/store/boltstore"
 	"github.com/signet-id/signet/keys"
@@ -26,21 +27,23 @@ type work struct {
 	Signs  []keys.Algorithm
 	Checks []keys.Algorithm
 	Writes []int // the sizes of the records in its one Commit; none: no Commit
+	Hashes bool  // a password
 }
 
-// play is an answer that was recorded from the issuer, with its work.
+// play is an answer that was recorded from the issuer, with its work. The floor
+// writes the same bytes, headers included.
 type play struct {
-	Status      int
-	ContentType string
-	Location    string
-	Body        []byte
+	Status int
+	Header http.Header
+	Body   []byte
 	work
 }
 
 // stage is the floor: it decides nothing, it only pays what each answer costs.
 type stage struct {
-	plays   atomic.Pointer[map[string]play] // by path
+	plays   atomic.Pointer[map[string]play] // by method and path
 	signers map[keys.Algorithm]*signer
+	hasher  *hashing.Hasher
 	store   *boltstore.Store
 	next    atomic.Uint64
 }
@@ -56,6 +59,9 @@ func serveFloor(ctx context.Context, args []string) (err error) {
 		if s.signers[algorithm], err = newSigner(algorithm); err != nil {
 			return err
 		}
+	}
+	if s.hasher, err = hashing.New(hashing.Options{}); err != nil {
+		return err
 	}
 	if s.store, err = boltstore.Open(filepath.Join(*dir, "floor.db"), boltstore.Options{}); err != nil {
 		return err
@@ -81,24 +87,29 @@ func serveFloor(ctx context.Context, args []string) (err error) {
 
 func (s *stage) answer(c echo.Context) error {
 	r := c.Request()
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		return err
+	if r.ContentLength != 0 {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return err
+		}
 	}
 	plays := s.plays.Load()
 	if plays == nil {
 		return echo.ErrServiceUnavailable
 	}
-	p, ok := (*plays)[r.URL.Path]
+	p, ok := (*plays)[r.Method+" "+r.URL.Path]
 	if !ok {
 		return echo.ErrNotFound
 	}
 	if err := s.pay(r.Context(), p.work); err != nil {
 		return err
 	}
-	if p.Location != "" {
-		return c.Redirect(p.Status, p.Location)
+	header := c.Response().Header()
+	for name, values := range p.Header {
+		header[name] = values
 	}
-	return c.Blob(p.Status, p.ContentType, p.Body)
+	c.Response().WriteHeader(p.Status)
+	_, err := c.Response().Write(p.Body)
+	return err
 }
 
 func (s *stage) pay(ctx context.Context, w work) error {
@@ -110,6 +121,11 @@ func (s *stage) pay(ctx context.Context, w work) error {
 	for _, algorithm := range w.Signs {
 		if _, err := s.signers[algorithm].sign(); err != nil {
 			return fmt.Errorf("signing: %w", err)
+		}
+	}
+	if w.Hashes {
+		if _, err := s.hasher.Hash(ctx, password); err != nil {
+			return fmt.Errorf("hashing: %w", err)
 		}
 	}
 	if len(w.Writes) == 0 {

@@ -2,17 +2,40 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 )
 
+// errSpent ends a slice early: what the steps need was made beforehand, and is
+// used up.
+var errSpent = errors.New("nothing is left of what was made for the steps")
+
 // contender is a server under load.
 type contender struct {
 	name     string
-	child    *child
+	child    *child   // one of ours, or
+	process  *foreign // a peer
 	visitors []*visitor
+}
+
+// usage is what the contender's process has used since it began.
+func (c *contender) usage() (report, error) {
+	if c.process != nil {
+		return report{CPU: c.process.worked()}, nil
+	}
+	return c.child.ask(command{Do: doUsage})
+}
+
+func (c *contender) reconnect(ctx context.Context) error {
+	for _, v := range c.visitors {
+		if err := v.reconnect(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // figures are what a contender did and used, summed over its slices.
@@ -25,17 +48,17 @@ type figures struct {
 
 // slice loads the contender for d and adds to f.
 func (c *contender) slice(ctx context.Context, s scenario, d time.Duration, f *figures) error {
-	before, err := c.child.ask(command{Do: doUsage})
+	before, err := c.usage()
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	took, err := load(ctx, c.visitors, d, s.step)
+	took, err := load(ctx, s.of(c.visitors), d, s.step)
 	if err != nil {
 		return fmt.Errorf("%s, %s: %w", s.name, c.name, err)
 	}
 	f.elapsed += time.Since(began)
-	after, err := c.child.ask(command{Do: doUsage})
+	after, err := c.usage()
 	if err != nil {
 		return err
 	}
@@ -70,9 +93,11 @@ func together(ctx context.Context, n int, d time.Duration, step func(int) error)
 			for ctx.Err() == nil {
 				began := time.Now()
 				if err := step(i); err != nil {
-					failed[i] = err
+					if !errors.Is(err, errSpent) {
+						failed[i] = err
+					}
 					cancel()
-					return
+					break
 				}
 				mine = append(mine, time.Since(began))
 			}

@@ -13,6 +13,9 @@
 //	bench engines ──requests──▶ one node, then two ──▶ bbolt, PostgreSQL, etcd
 //	  what each request costs on each engine, and how many commits it takes
 //
+//	bench scale ──the same requests──▶ two issuers: some thousand users, and a million
+//	  whether the cost grows with the records; memory and file after a million flows
+//
 // Issuer and floor are children of its own: this binary again, on a temporary
 // folder. They end when their stdin does, however the bench dies. Start-up,
 // memory and size are those of the real binary, which is sent a SIGTERM.
@@ -35,12 +38,19 @@ import (
 )
 
 // patience bounds the whole run, whatever hangs.
-const patience = 30 * time.Minute
+const (
+	patience     = 30 * time.Minute
+	longPatience = 4 * time.Hour
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	limit := patience
+	if len(os.Args) > 1 && os.Args[1] == "scale" {
+		limit = longPatience
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := run(ctx, os.Args[1:])
 	switch {
@@ -69,6 +79,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "engines" {
 		return runEngines(ctx, args[1:], os.Stdout)
 	}
+	if len(args) > 0 && args[0] == "scale" {
+		return runScale(ctx, args[1:], os.Stdout)
+	}
 	o, err := readOptions(args)
 	if err != nil {
 		return err
@@ -83,6 +96,9 @@ type options struct {
 	only        *regexp.Regexp
 	profiles    string // a folder for profiles, or empty
 	binary      string // the real one, for start-up, memory and size
+	peers       string // a folder with what bench/peers/ready made, or empty
+	report      string // the page to write, or empty
+	crowd       int    // how many different tokens a verifier is shown
 }
 
 func readOptions(args []string) (options, error) {
@@ -101,8 +117,14 @@ func readOptions(args []string) (options, error) {
 	flags.StringVar(&only, "only", ".", "the tables whose name matches this regular expression")
 	flags.StringVar(&o.profiles, "profile", "", "write profiles (CPU, allocations) of the issuer per table to this folder")
 	flags.StringVar(&o.binary, "signet", "bin/signet", "the binary whose start-up, memory and size are measured")
+	flags.StringVar(&o.peers, "peers", "", "measure the peers beside: the folder that bench/peers/ready names")
+	flags.StringVar(&o.report, "report", "", "write the page of results here, and its pictures beside it")
+	flags.IntVar(&o.crowd, "tokens", 50_000, "the most different tokens that a verifier is shown; 1000000 takes minutes more")
 	if err := flags.Parse(args); err != nil {
 		return o, err
+	}
+	if o.crowd < 1000 || o.crowd > 10_000_000 {
+		return o, fmt.Errorf("-tokens must be 1000 to 10 million, got %d", o.crowd)
 	}
 	if o.connections < 1 || o.connections > 1000 {
 		return o, fmt.Errorf("-connections must be 1 to 1000, got %d", o.connections)

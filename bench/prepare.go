@@ -124,13 +124,23 @@ func (e *estate) signIn(ctx context.Context, a *app.App, subject string) error {
 // copyTo gives a server a store of its own: bbolt locks its file.
 func (e estate) copyTo(dir string) error {
 	for _, name := range []string{"signet.db", keyFile} {
-		content, err := os.ReadFile(filepath.Join(e.dir, name))
-		if err != nil {
-			return fmt.Errorf("copying the store: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		if err := copyFile(filepath.Join(e.dir, name), filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("copying the store: %w", err)
 		}
 	}
 	return nil
+}
+
+func copyFile(from, to string) (err error) {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Close())
 }

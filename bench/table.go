@@ -74,20 +74,3 @@ func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisec
 // syncsPerTransaction is bbolt's own: the pages first, then the page that makes
 // them current.
 const syncsPerTransaction = 2
-
-// flowTable is the table of one scenario, the floor last.
-func flowTable(s scenario, names []string, all []figures) *table {
-	t := &table{title: s.name + " (per " + s.unit + ")", head: []string{
-		"server", "per second", "CPU µs", "× floor", "p50 ms", "p99 ms", "allocs", "KiB", "commits", "fsyncs",
-	}}
-	floor := all[len(all)-1]
-	for i, f := range all {
-		cpu := f.per(micros(f.used.CPU))
-		ratio := cpu / floor.per(micros(floor.used.CPU))
-		t.row(names[i], number(float64(f.steps)/f.elapsed.Seconds()), number(cpu), number(ratio),
-			number(millis(f.percentile(0.50))), number(millis(f.percentile(0.99))),
-			number(f.per(float64(f.used.Mallocs))), number(f.per(float64(f.used.Bytes)/1024)),
-			number(f.per(float64(f.used.Commits))), number(f.per(float64(f.used.Transactions*syncsPerTransaction))))
-	}
-	return t
-}

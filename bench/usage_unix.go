@@ -15,3 +15,12 @@ func processTime() time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// familyTime is that of this process and of all its children that have ended.
+func familyTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u); err != nil {
+		return 0
+	}
+	return processTime() + time.Duration(u.Utime.Nano()+u.Stime.Nano())
+}

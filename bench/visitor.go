@@ -26,13 +26,18 @@ type visitor struct {
 
 	cookies string
 	secrets map[string]string
-	record  map[string]play // if not nil, the answers by path
+	record  map[string]play   // if not nil, the answers by method and path
+	jar     map[string]string // if not nil, keeps the cookies that are set
 
 	code, access, refresh string // what was issued last
+
+	modest bool // asks for no scope of a service
 
 	login   string   // of whoever has the cookies
 	journey string   // of a sign-in
 	codes   []string // for later
+	pool    []string // access tokens that nobody has seen
+	list    string   // the path of the status list of the last access token
 }
 
 // visit opens n connections to a server.
@@ -49,6 +54,18 @@ func visit(ctx context.Context, address string, n int, e estate) ([]*visitor, er
 		}
 	}
 	return all, nil
+}
+
+// reconnect begins anew: a server hangs up on who has been silent for long.
+func (v *visitor) reconnect(ctx context.Context) error {
+	_ = v.connection.Close() // nothing is under way
+	connection, err := new(net.Dialer).DialContext(ctx, "tcp", v.connection.RemoteAddr().String())
+	if err != nil {
+		return fmt.Errorf("connecting anew: %w", err)
+	}
+	v.connection = connection
+	v.reader.Reset(connection)
+	return nil
 }
 
 // do sends one request and reads the whole answer, which must have the status.
@@ -80,8 +97,13 @@ func (v *visitor) do(status int, method, target, header, form string) error {
 	}
 	if v.record != nil {
 		path, _, _ := strings.Cut(target, "?")
-		v.record[path] = play{
-			Status: status, ContentType: answer.Header.Get("Content-Type"), Location: v.location, Body: bytes.Clone(v.body.Bytes()),
+		header := answer.Header.Clone()
+		header.Del("Date") // the server's own
+		v.record[method+" "+path] = play{Status: status, Header: header, Body: bytes.Clone(v.body.Bytes())}
+	}
+	if v.jar != nil {
+		for _, one := range answer.Cookies() {
+			v.jar[one.Name] = one.Value
 		}
 	}
 	return nil
@@ -101,7 +123,11 @@ func asking(client string) string {
 
 // authorize asks for a code, signed in already.
 func (v *visitor) authorize(client string) error {
-	if err := v.do(http.StatusSeeOther, http.MethodGet, asking(client), "Accept: text/html\r\nCookie: "+v.cookies+"\r\n", ""); err != nil {
+	target := asking(client)
+	if v.modest {
+		target = strings.Replace(target, "+"+url.QueryEscape(scope), "", 1)
+	}
+	if err := v.do(http.StatusSeeOther, http.MethodGet, target, "Accept: text/html\r\nCookie: "+v.cookies+"\r\n", ""); err != nil {
 		return err
 	}
 	_, rest, found := strings.Cut(v.location, "code=")
