@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -72,16 +71,7 @@ func BenchmarkClientCredentials(b *testing.B) {
 // BenchmarkCodeFlow is one step of each: a signed-in authorization, and the redemption.
 func BenchmarkCodeFlow(b *testing.B) {
 	h := quiet(b)
-	alice := h.browser()
-	alice.code("alice", "orders")
-	here, err := url.Parse(issuer)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ask, call := newHot(b, http.MethodGet, authorize(asks("orders"))), newHot(b, http.MethodPost, "/token")
-	for _, c := range alice.jar.Cookies(here) {
-		ask.request.AddCookie(c)
-	}
+	ask, call := signedIn(b, h), newHot(b, http.MethodPost, "/token")
 	call.request.SetBasicAuth("orders", h.secret.Reveal())
 	form := redeem("")
 	form.Del("code")

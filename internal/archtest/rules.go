@@ -82,7 +82,7 @@ func floors() []Floor {
 			"internal/audit/...", "internal/admin/...", "internal/journey/...", "internal/visitor", "internal/assertion",
 			"internal/lease", "internal/outbox",
 		}},
-		{"parts", []string{"keys", "internal/seal/...", "internal/pages/...", "internal/cookie", "internal/remote"}},
+		{"parts", []string{"keys", "internal/seal/...", "internal/pages/...", "internal/cookie", "internal/cors", "internal/remote"}},
 		{"persistence", []string{"internal/store/..."}},
 		{"ground", []string{
 			"internal/fault", "internal/ident", "internal/record", "internal/slot", "internal/secret", "internal/config/...", "internal/telemetry/...", "internal/refusal",

@@ -55,8 +55,8 @@ func FailureOf(err error) Failure {
 }
 
 func tooLarge(err error) bool {
-	var cut *http.MaxBytesError
-	return errors.As(err, &cut)
+	_, cut := errors.AsType[*http.MaxBytesError](err)
+	return cut
 }
 
 func statusOf(kind fault.Kind) int {

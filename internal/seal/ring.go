@@ -105,13 +105,14 @@ func (r *Ring) Seal(purpose string, plaintext []byte, until time.Time) (string, 
 		return "", errors.New("seal: no key")
 	}
 	k := set.active(time.Now())
-	// id | nonce | AES-GCM(until | plaintext), with purpose as additional data.
-	buf := make([]byte, 4+k.aead.NonceSize(), 4+k.aead.NonceSize()+8+len(plaintext)+k.aead.Overhead())
+	// id | nonce | AES-GCM(until | plaintext), with purpose as additional data. It is
+	// encrypted where it lies.
+	n := 4 + k.aead.NonceSize()
+	buf := make([]byte, n, n+8+len(plaintext)+k.aead.Overhead())
 	binary.BigEndian.PutUint32(buf, uint32(k.id))
 	rand.Read(buf[4:]) //nolint:errcheck // crypto/rand.Read never fails: it crashes the program instead
-	clear := make([]byte, 8, 8+len(plaintext))
-	binary.BigEndian.PutUint64(clear, uint64(until.Unix()))
-	buf = k.aead.Seal(buf, buf[4:], append(clear, plaintext...), []byte(purpose))
+	buf = append(binary.BigEndian.AppendUint64(buf, uint64(until.Unix())), plaintext...)
+	buf = k.aead.Seal(buf[:n], buf[4:n], buf[n:], []byte(purpose))
 	return base64.RawURLEncoding.EncodeToString(buf), nil
 }
 
@@ -134,7 +135,7 @@ func (r *Ring) Open(purpose, sealed string) ([]byte, error) {
 		return nil, ErrForged
 	}
 	n := 4 + k.aead.NonceSize()
-	clear, err := k.aead.Open(nil, raw[4:n], raw[n:], []byte(purpose))
+	clear, err := k.aead.Open(raw[n:n], raw[4:n], raw[n:], []byte(purpose))
 	if err != nil || len(clear) < 8 {
 		return nil, ErrForged
 	}

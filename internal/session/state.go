@@ -38,8 +38,10 @@ func (s Session) StateFor(clientID, redirectURI string) string {
 // (Session Management 1.0 §3.2): a salted digest, and the salt. Each client, each
 // origin and each salt has another, so no two clients recognise a browser by it.
 func State(clientID, origin, browserState, salt string) string {
-	digest := sha256.Sum256([]byte(strings.Join([]string{clientID, origin, browserState, salt}, " ")))
-	return base64.RawURLEncoding.EncodeToString(digest[:]) + "." + salt
+	digest := sha256.Sum256([]byte(clientID + " " + origin + " " + browserState + " " + salt))
+	state := make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(digest))+len(".")+len(salt))
+	state = append(base64.RawURLEncoding.AppendEncode(state, digest[:]), '.')
+	return string(append(state, salt...))
 }
 
 // originOf is the origin of a web address as a browser writes it (RFC 6454 §6.2):
@@ -53,7 +55,9 @@ func originOf(raw string) string {
 	if strings.ContainsFunc(u.Host, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return ""
 	}
-	host := strings.ToLower(u.Host)
-	usual := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
+	host, usual := strings.ToLower(u.Host), ":443"
+	if u.Scheme == "http" {
+		usual = ":80"
+	}
 	return u.Scheme + "://" + strings.TrimSuffix(strings.TrimSuffix(host, usual), ":")
 }

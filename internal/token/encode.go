@@ -53,6 +53,9 @@ func appendID(b []byte, issuer string, alg keys.Algorithm, id ID, now, expires t
 
 // appendMembers writes claims that vary in number and type, by name.
 func appendMembers(b []byte, claims map[string]any) []byte {
+	if len(claims) == 0 { // as nearly always
+		return b
+	}
 	for _, name := range slices.Sorted(maps.Keys(claims)) {
 		value, err := json.Marshal(claims[name])
 		if err != nil {

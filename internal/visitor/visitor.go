@@ -47,7 +47,7 @@ func (d Door) Who(r *http.Request, also ...func(subject string) string) (*Visito
 	if !ok {
 		return nil, nil, nil
 	}
-	keys := []string{handle.Key(), user.Key(handle.Subject)}
+	keys := append(make([]string, 0, 2+len(also)), handle.Key(), user.Key(handle.Subject))
 	for _, key := range also {
 		keys = append(keys, key(handle.Subject))
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/signet-id/signet/internal/cors"
 )
 
 // document is one version of a document and its headers, ready to be sent. All
@@ -47,33 +49,13 @@ func (d *document) answer(c echo.Context) error {
 }
 
 // anyone lets pages of any origin read an answer: there are no credentials that
-// could be abused. It says so to those who ask across origins, and tells caches
-// that the answers differ (Fetch §3.3.5, CORS protocol and HTTP caches).
+// could be abused.
 func anyone(next echo.HandlerFunc) echo.HandlerFunc {
-	byOrigin, allowed := []string{echo.HeaderOrigin}, []string{"*"}
+	policy := cors.New([]string{http.MethodGet})
 	return func(c echo.Context) error {
-		r, h := c.Request(), c.Response().Header()
-		h["Vary"] = byOrigin
-		across := r.Header.Get(echo.HeaderOrigin) != ""
-		if across {
-			h["Access-Control-Allow-Origin"] = allowed
+		if policy.Answer(c.Response().Header(), c.Request()) {
+			return c.NoContent(http.StatusNoContent)
 		}
-		if r.Method != http.MethodOptions {
-			return next(c)
-		}
-		if across {
-			admit(h, r.Header.Get(echo.HeaderAccessControlRequestHeaders))
-		}
-		return c.NoContent(http.StatusNoContent)
-	}
-}
-
-// admit answers a preflight (Fetch §3.3.3): a page may fetch, with the headers it
-// wants to send. So the answer depends on what was asked.
-func admit(h http.Header, wanted string) {
-	h["Vary"] = []string{echo.HeaderOrigin, echo.HeaderAccessControlRequestMethod, echo.HeaderAccessControlRequestHeaders}
-	h["Access-Control-Allow-Methods"] = []string{http.MethodGet}
-	if wanted != "" {
-		h["Access-Control-Allow-Headers"] = []string{wanted}
+		return next(c)
 	}
 }

@@ -40,9 +40,10 @@ func (h *Handler) refuseRequest(c echo.Context, q *request, err error) error {
 	}
 	r := refusalOf(err)
 	h.report(c, q.params, r)
-	return h.reply(c, q, url.Values{
-		"error": {r.code()}, "error_description": {h.describeWith(c, r)}, "error_uri": {r.reason.Page()},
-	})
+	return h.reply(c, q,
+		pages.Parameter{Name: "error", Value: r.code()},
+		pages.Parameter{Name: "error_description", Value: h.describeWith(c, r)},
+		pages.Parameter{Name: "error_uri", Value: r.reason.Page()})
 }
 
 // fail shows an error to the person: nobody else can be told.

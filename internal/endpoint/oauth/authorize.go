@@ -3,7 +3,6 @@ package oauth
 import (
 	"crypto/rand"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -11,6 +10,7 @@ import (
 	"github.com/signet-id/signet/internal/cookie"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/journey"
+	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/session"
 )
@@ -121,9 +121,10 @@ func (h *Handler) issue(c echo.Context, q *request, p signedIn) error {
 	if err != nil {
 		return h.refuseRequest(c, q, err)
 	}
-	answer := url.Values{"code": {sealed}}
+	answer := append(make([]pages.Parameter, 0, 4), pages.Parameter{Name: "code", Value: sealed})
 	if state := p.session.StateFor(q.client.ID, q.redirectURI); state != "" {
-		answer.Set("session_state", state) // OpenID Connect Session Management 1.0 §2
+		// OpenID Connect Session Management 1.0 §2
+		answer = append(answer, pages.Parameter{Name: "session_state", Value: state})
 	}
-	return h.reply(c, q, answer)
+	return h.reply(c, q, answer...)
 }

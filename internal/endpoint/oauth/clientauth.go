@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"github.com/signet-id/signet/internal/assertion"
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/refusal"
@@ -18,9 +20,9 @@ import (
 // sender is the caller of a token request. One that is judged anew has proved
 // who it is from, and its assertion is spent; only the client's record is read
 // again.
-func (h *Handler) sender(ctx context.Context, r *http.Request, form url.Values, u *unit) (client.Client, error) {
+func (h *Handler) sender(e echo.Context, form url.Values, u *unit) (client.Client, error) {
 	if !u.authenticated {
-		return h.caller(ctx, r, form, u.address)
+		return h.caller(e, form)
 	}
 	c, known := h.Clients.Find(u.client.ID)
 	if !known || c.Disabled {
@@ -29,9 +31,10 @@ func (h *Handler) sender(ctx context.Context, r *http.Request, form url.Values, 
 	return c, nil
 }
 
-// caller finds out which client sends a request from address (RFC 6749 §2.3).
-func (h *Handler) caller(ctx context.Context, r *http.Request, form url.Values, address netip.Addr) (client.Client, error) {
-	p, err := presentedBy(r, form)
+// caller finds out which client sends a request, and whether it may from where it
+// is (RFC 6749 §2.3).
+func (h *Handler) caller(e echo.Context, form url.Values) (client.Client, error) {
+	p, err := presentedBy(e.Request(), form)
 	if err != nil {
 		return client.Client{}, err
 	}
@@ -46,16 +49,22 @@ func (h *Handler) caller(ctx context.Context, r *http.Request, form url.Values, 
 		return deny("no such client: " + printable(p.id))
 	case c.Disabled:
 		return deny("client is disabled: " + c.ID)
-	case !c.AllowsAddress(address):
-		return deny(c.ID + " may not call from " + address.String())
+	case len(c.Networks) > 0 && !c.AllowsAddress(addressOf(e)): // who may from anywhere is not asked
+		return deny(c.ID + " may not call from " + addressOf(e).String())
 	case p.assertion != "" && (c.AuthMethod == client.AuthKeyJWT || c.AuthMethod == client.AuthSecretJWT):
-		return c, h.spend(ctx, c, p.assertion)
+		return c, h.spend(e.Request().Context(), c, p.assertion)
 	case p.method != c.AuthMethod:
 		return deny(c.ID + " is registered for " + c.AuthMethod + " and used " + p.method)
 	case p.method != client.AuthNone && !c.CheckSecret(p.secret):
 		return deny("wrong secret for " + c.ID)
 	}
 	return c, nil
+}
+
+// addressOf is where a request comes from, or an address that is in no network.
+func addressOf(e echo.Context) netip.Addr {
+	address, _ := netip.ParseAddr(e.RealIP())
+	return address
 }
 
 // spend judges an assertion and uses it up, by one Commit: of any number of

@@ -4,11 +4,12 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/store/boltstore"
@@ -152,8 +153,9 @@ func TestWhoMayCallTheTokenEndpoint(t *testing.T) {
 			if tt.header != "" {
 				r = tokenCall(t, tt.header)
 			}
-			address, _ := netip.ParseAddr(tt.from)
-			got, err := h.sender(t.Context(), r, tt.form, &unit{address: address})
+			e := echo.New()
+			e.IPExtractor = func(*http.Request) string { return tt.from }
+			got, err := h.sender(e.NewContext(r, httptest.NewRecorder()), tt.form, &unit{})
 			if tt.admits != "" {
 				if err != nil || got.ID != tt.admits {
 					t.Errorf("sender = %q, %v, want %s", got.ID, err, tt.admits)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/signet-id/signet/internal/client"
@@ -98,6 +99,7 @@ func (h *Handler) rotate(ctx context.Context, u *unit) error {
 // commit writes ops if all still stands that they were decided on: the user, the
 // consent, the session. It fails with errChanged when anything of it does not.
 func (h *Handler) commit(ctx context.Context, u *unit, ops ...store.Op) error {
+	ops = slices.Grow(ops, 2+len(u.stands))
 	if u.moved {
 		ops = append(ops, ended.Begun(u.grant.Subject))
 	}

@@ -9,11 +9,11 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 	"github.com/ory/fosite"
 
 	"github.com/signet-id/signet/internal/assertion"
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/cors"
 	"github.com/signet-id/signet/internal/pages"
 	"github.com/signet-id/signet/internal/refusal"
 	"github.com/signet-id/signet/internal/seal"
@@ -75,10 +75,16 @@ func (h *Handler) Mount(g *echo.Group) {
 	g.POST("/introspect", h.introspect)
 	// A browser app gets and revokes its tokens from its own origin. It sends no
 	// cookie, so any origin may: the code and its verifier are the proof.
-	anyone := middleware.CORSWithConfig(middleware.CORSConfig{
-		AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodPost}, AllowHeaders: []string{"Authorization", "Content-Type"},
-	})
+	anyone := cors.New([]string{http.MethodPost}, "Authorization", "Content-Type")
+	fromAnywhere := func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if anyone.Answer(c.Response().Header(), c.Request()) {
+				return c.NoContent(http.StatusNoContent)
+			}
+			return next(c)
+		}
+	}
 	methods := []string{http.MethodPost, http.MethodOptions}
-	g.Match(methods, "/token", h.token, anyone)
-	g.Match(methods, "/revoke", h.revoke, anyone)
+	g.Match(methods, "/token", fromAnywhere(h.token))
+	g.Match(methods, "/revoke", fromAnywhere(h.revoke))
 }

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"time"
 
@@ -37,8 +36,7 @@ func (h *Handler) about(c echo.Context) (form url.Values, caller client.Client, 
 	if form, err = readToken(c.Request()); err != nil {
 		return nil, caller, err
 	}
-	address, _ := netip.ParseAddr(c.RealIP())
-	if caller, err = h.caller(c.Request().Context(), c.Request(), form, address); err != nil {
+	if caller, err = h.caller(c, form); err != nil {
 		return nil, caller, err
 	}
 	if form.Get("token") == "" {

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,32 +18,31 @@ const (
 	maxParameters = 8 << 10 // sealed and in base64 that is 12 KiB of a header's 16
 )
 
-// authorizeParameters are those that we read; all others are ignored (RFC 6749
+// isAuthorizeParameter knows those that we read; all others are ignored (RFC 6749
 // §3.1) and don't travel with the journey.
-func authorizeParameters() []string {
-	return []string{
-		"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", "nonce", "display", "prompt",
+func isAuthorizeParameter(name string) bool {
+	switch name {
+	case "response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", "nonce", "display", "prompt",
 		"max_age", "ui_locales", "claims_locales", "id_token_hint", "login_hint", "acr_values", "claims",
-		"code_challenge", "code_challenge_method", "resource", "request", "request_uri", "registration",
+		"code_challenge", "code_challenge_method", "resource", "request", "request_uri", "registration":
+		return true
 	}
+	return false
 }
 
 // readAuthorize returns the parameters of an authorization request, which may
 // come by GET or as a form by POST alike (OpenID Connect Core §3.1.2.1).
-func readAuthorize(c echo.Context) (url.Values, error) {
+func readAuthorize(c echo.Context) (params url.Values, err error) {
 	r := c.Request()
-	source := r.URL.Query()
 	if r.Method == http.MethodPost {
-		if err := wantForm(r); err != nil {
+		if params, err = readForm(r); err != nil {
 			return nil, err
 		}
-		source = r.PostForm
-	}
-	params := url.Values{}
-	for _, name := range authorizeParameters() {
-		if values, sent := source[name]; sent {
-			params[name] = values
-		}
+		params = maps.Clone(params)
+		maps.DeleteFunc(params, func(name string, _ []string) bool { return !isAuthorizeParameter(name) })
+	} else {
+		// A pair that nobody can read is one that was not sent.
+		params, _ = parsePairs(r.URL.RawQuery, isAuthorizeParameter)
 	}
 	dropEmpty(params)
 	return params, checkParameters(params)
@@ -54,7 +52,9 @@ func readAuthorize(c echo.Context) (url.Values, error) {
 // if it had been omitted (RFC 6749 §3.1, §3.2). One that was sent several times
 // stays, to be refused.
 func dropEmpty(params url.Values) {
-	params["resource"] = slices.DeleteFunc(params["resource"], func(v string) bool { return v == "" })
+	if resources, sent := params["resource"]; sent {
+		params["resource"] = slices.DeleteFunc(resources, func(v string) bool { return v == "" })
+	}
 	maps.DeleteFunc(params, func(_ string, values []string) bool {
 		return len(values) == 0 || (len(values) == 1 && values[0] == "")
 	})
@@ -63,26 +63,12 @@ func dropEmpty(params url.Values) {
 // readToken returns the form of a token request. Parameters in the URL are not
 // looked at: secrets must not be there (RFC 6749 §2.3.1).
 func readToken(r *http.Request) (url.Values, error) {
-	if err := wantForm(r); err != nil {
+	form, err := readForm(r)
+	if err != nil {
 		return nil, err
 	}
-	dropEmpty(r.PostForm)
-	return r.PostForm, checkParameters(r.PostForm)
-}
-
-// wantForm parses the body, which must be urlencoded (RFC 6749 §3.2).
-func wantForm(r *http.Request) error {
-	const form = "application/x-www-form-urlencoded"
-	if sent := r.Header.Get("Content-Type"); sent != form {
-		kind, _, err := mime.ParseMediaType(sent)
-		if err != nil || kind != form {
-			return refuse(refusal.FormExpected, "send the parameters as a form body with Content-Type %s", form)
-		}
-	}
-	if err := r.ParseForm(); err != nil {
-		return refuse(refusal.FormExpected, "the form body is malformed or too large").because(err)
-	}
-	return nil
+	dropEmpty(form)
+	return form, checkParameters(form)
 }
 
 // checkParameters refuses what is too long or sent twice (RFC 6749 §3.1, §3.2:

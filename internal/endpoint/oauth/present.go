@@ -117,7 +117,7 @@ func checkVerifier(challenge, verifier string) error {
 		return invalidGrant("code_verifier was sent, and the code was asked for without a code_challenge")
 	case verifier == "":
 		return invalidGrant("code_verifier is missing: the code was asked for with a code_challenge")
-	case !verifierPattern.MatchString(verifier):
+	case !isVerifier(verifier):
 		return invalidGrant("code_verifier must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~")
 	}
 	digest := sha256.Sum256([]byte(verifier))

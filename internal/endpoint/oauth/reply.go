@@ -1,7 +1,7 @@
 package oauth
 
 import (
-	"maps"
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,31 +22,48 @@ const (
 // reply answers the client with values, success or error alike: the state byte
 // for byte if one was sent, and iss, by which the client knows which issuer
 // answers (RFC 9207).
-func (h *Handler) reply(c echo.Context, q *request, values url.Values) error {
+func (h *Handler) reply(c echo.Context, q *request, values ...pages.Parameter) error {
 	if state, sent := q.params["state"]; sent && len(state) == 1 && state[0] != "" {
-		values.Set("state", state[0])
+		values = append(values, pages.Parameter{Name: "state", Value: state[0]})
 	}
-	values.Set("iss", h.Issuer)
+	values = append(values, pages.Parameter{Name: "iss", Value: h.Issuer})
+	slices.SortFunc(values, func(a, b pages.Parameter) int { return cmp.Compare(a.Name, b.Name) })
 	c.Response().Header().Set("Cache-Control", "no-store")
 	switch q.mode {
 	case modeFormPost:
 		return h.formPost(c, q, values)
 	case modeFragment:
-		return c.Redirect(http.StatusSeeOther, q.redirectURI+"#"+values.Encode())
+		return c.Redirect(http.StatusSeeOther, joined(q.redirectURI, "#", values))
 	}
 	separator := "?"
 	if strings.Contains(q.redirectURI, "?") {
 		separator = "&" // a registered URI keeps its own query (RFC 6749 §3.1.2)
 	}
-	return c.Redirect(http.StatusSeeOther, q.redirectURI+separator+values.Encode())
+	return c.Redirect(http.StatusSeeOther, joined(q.redirectURI, separator, values))
+}
+
+// joined is a redirect URI with the answer behind it.
+func joined(uri, separator string, values []pages.Parameter) string {
+	size := len(uri)
+	for _, v := range values {
+		size += len("&=") + len(v.Name) + len(v.Value) + 16 // and some escapes
+	}
+	var b strings.Builder
+	b.Grow(size)
+	b.WriteString(uri)
+	for _, v := range values {
+		b.WriteString(separator)
+		b.WriteString(v.Name)
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(v.Value))
+		separator = "&"
+	}
+	return b.String()
 }
 
 // formPost answers by a form that the browser posts to the client (OAuth 2.0 Form
 // Post Response Mode §2).
-func (h *Handler) formPost(c echo.Context, q *request, values url.Values) error {
-	page := pages.FormPost{Client: &pages.Client{Name: q.client.Name()}, Action: q.redirectURI}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		page.Parameters = append(page.Parameters, pages.Parameter{Name: name, Value: values.Get(name)})
-	}
+func (h *Handler) formPost(c echo.Context, q *request, values []pages.Parameter) error {
+	page := pages.FormPost{Client: &pages.Client{Name: q.client.Name()}, Action: q.redirectURI, Parameters: values}
 	return h.Pages.Render(c.Response(), c.Request(), http.StatusOK, page)
 }

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,12 +111,15 @@ func checkAllParameters(_ context.Context, _ *Handler, q *request) error {
 // Request objects are not supported yet, and said so in the metadata
 // (OpenID Connect Core §6.1, §6.2; Registration §2).
 func checkRequestObject(_ context.Context, _ *Handler, q *request) error {
-	for name, reason := range map[string]refusal.Reason{
-		"request": refusal.RequestObjectUnsupported, "request_uri": refusal.RequestURIUnsupported,
-		"registration": refusal.RegistrationUnsupported,
+	for _, not := range [...]struct {
+		name   string
+		reason refusal.Reason
+	}{
+		{"request", refusal.RequestObjectUnsupported}, {"request_uri", refusal.RequestURIUnsupported},
+		{"registration", refusal.RegistrationUnsupported},
 	} {
-		if q.params.Get(name) != "" {
-			return refuse(reason, "%s is not supported: send the parameters themselves", name)
+		if q.params.Get(not.name) != "" {
+			return refuse(not.reason, "%s is not supported: send the parameters themselves", not.name)
 		}
 	}
 	return nil
@@ -143,11 +145,22 @@ func checkResponseMode(_ context.Context, _ *Handler, q *request) error {
 	return nil
 }
 
-// challengePattern is the base64url of a SHA-256 (RFC 7636 §4.2).
-var challengePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+// isChallenge knows the base64url of a SHA-256 (RFC 7636 §4.2).
+func isChallenge(s string) bool { return len(s) == 43 && isWord(s, "-_") }
 
-// verifierPattern is RFC 7636 §4.1.
-var verifierPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
+// isVerifier is RFC 7636 §4.1.
+func isVerifier(s string) bool { return len(s) >= 43 && len(s) <= 128 && isWord(s, "-._~") }
+
+// isWord reports whether s is letters and digits of ASCII, and these marks.
+func isWord(s, marks string) bool {
+	for _, b := range []byte(s) {
+		plain := 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || strings.IndexByte(marks, b) >= 0
+		if !plain {
+			return false
+		}
+	}
+	return true
+}
 
 // checkChallenge refuses before anybody signs in what the token endpoint would
 // refuse after. plain protects nothing that S256 does not (RFC 9700 §2.1.1).
@@ -160,7 +173,7 @@ func checkChallenge(_ context.Context, _ *Handler, q *request) error {
 		return refuse(refusal.ChallengeMissing, "code_challenge is missing: this client must use PKCE (RFC 7636)")
 	case method != "S256":
 		return refuse(refusal.ChallengeMethod, "code_challenge_method must be S256")
-	case !challengePattern.MatchString(challenge):
+	case !isChallenge(challenge):
 		return refuse(refusal.ChallengeMalformed, "code_challenge must be the base64url of a SHA-256, 43 characters")
 	}
 	q.challenge = challenge

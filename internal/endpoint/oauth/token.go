@@ -3,7 +3,6 @@ package oauth
 import (
 	"errors"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -21,6 +20,11 @@ type tokens struct {
 	AccessToken, RefreshToken, IDToken string // those that are empty are left out
 	Scope                              string
 	ExpiresIn                          int64 // seconds
+}
+
+// size is how long the answer is at most, members' names included.
+func (t tokens) size() int {
+	return 160 + len(t.AccessToken) + len(t.RefreshToken) + len(t.IDToken) + len(t.Scope)
 }
 
 // append writes the answer as JSON. No text in it needs escaping: tokens are
@@ -44,7 +48,7 @@ func (h *Handler) token(c echo.Context) error {
 	// RFC 6749 §5.1: no cache may keep tokens, nor the errors about them.
 	c.Response().Header().Set("Cache-Control", "no-store")
 	out, err := h.exchange(c)
-	grantType := c.Request().PostFormValue("grant_type")
+	grantType := c.Request().PostForm.Get("grant_type")
 	if checkGrantType(grantType) != nil {
 		grantType = "other"
 	}
@@ -53,7 +57,7 @@ func (h *Handler) token(c echo.Context) error {
 		return h.answer(c, err)
 	}
 	h.Count(grantType, "ok")
-	return c.JSONBlob(http.StatusOK, out.append(make([]byte, 0, 4<<10)))
+	return c.JSONBlob(http.StatusOK, out.append(make([]byte, 0, out.size())))
 }
 
 // exchange is the life of a token request: form, client, what is presented,
@@ -67,10 +71,9 @@ func (h *Handler) exchange(c echo.Context) (tokens, error) {
 	if err := checkGrantType(grantType); err != nil {
 		return tokens{}, err
 	}
-	address, _ := netip.ParseAddr(c.RealIP())
-	u := &unit{now: time.Now(), address: address, grantType: grantType}
+	u := &unit{now: time.Now(), grantType: grantType}
 	for {
-		out, err := h.attempt(c.Request(), form, u)
+		out, err := h.attempt(c, form, u)
 		if !errors.Is(err, errChanged) {
 			return out, err
 		}
@@ -83,9 +86,9 @@ func (h *Handler) exchange(c echo.Context) (tokens, error) {
 // another's Commit was made, so they end.
 var errChanged = errors.New("what was read has changed")
 
-func (h *Handler) attempt(r *http.Request, form url.Values, u *unit) (out tokens, err error) {
-	ctx := r.Context()
-	if u.client, err = h.sender(ctx, r, form, u); err != nil {
+func (h *Handler) attempt(c echo.Context, form url.Values, u *unit) (out tokens, err error) {
+	ctx := c.Request().Context()
+	if u.client, err = h.sender(c, form, u); err != nil {
 		return out, err
 	}
 	if !u.client.May(u.grantType) {

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 type unit struct {
 	now           time.Time
 	grantType     string
-	address       netip.Addr
 	client        client.Client // set by client authentication
 	authenticated bool          // in an earlier attempt at the same request
 
@@ -55,6 +53,9 @@ func (u *unit) claims() map[string]any {
 	if u.code != "" {
 		asked = u.opened.Claims
 	}
+	if len(asked.IDToken) == 0 {
+		return nil
+	}
 	out := make(map[string]any, len(asked.IDToken))
 	for _, name := range asked.IDToken {
 		if value, ok := u.user.Claim(name); ok {
@@ -67,7 +68,7 @@ func (u *unit) claims() map[string]any {
 // again is a new attempt at the same request: what u read has changed meanwhile.
 // The client has authenticated; its assertion is spent.
 func (u *unit) again() *unit {
-	return &unit{now: time.Now(), grantType: u.grantType, address: u.address, client: u.client, authenticated: true}
+	return &unit{now: time.Now(), grantType: u.grantType, client: u.client, authenticated: true}
 }
 
 // stand demands that r is as it was read when the tokens are committed: nothing

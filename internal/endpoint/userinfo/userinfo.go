@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/cors"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/slot"
@@ -42,10 +42,13 @@ type Handler struct {
 // Mount adds the endpoint under the issuer's path. Browser apps of any origin
 // may call it: it takes no cookie.
 func (h *Handler) Mount(g *echo.Group) {
-	g.Match([]string{http.MethodGet, http.MethodPost, http.MethodOptions}, "/userinfo", h.userinfo,
-		middleware.CORSWithConfig(middleware.CORSConfig{
-			AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodGet, http.MethodPost}, AllowHeaders: []string{"Authorization"},
-		}))
+	anyone := cors.New([]string{http.MethodGet, http.MethodPost}, "Authorization")
+	g.Match([]string{http.MethodGet, http.MethodPost, http.MethodOptions}, "/userinfo", func(c echo.Context) error {
+		if anyone.Answer(c.Response().Header(), c.Request()) {
+			return c.NoContent(http.StatusNoContent)
+		}
+		return h.userinfo(c)
+	})
 }
 
 func (h *Handler) userinfo(c echo.Context) error {
