@@ -43,8 +43,8 @@ func (m *Mint) ParseAccess(compact string, now time.Time) (Access, error) {
 	if !strings.EqualFold(header.Typ, TypeAccess) {
 		return Access{}, errNotActive(fmt.Errorf("typ is %q", header.Typ))
 	}
-	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil {
+	c, err := readClaims(payload)
+	if err != nil {
 		return Access{}, errNotActive(err)
 	}
 	if c.Issuer != m.Issuer {
