@@ -2,12 +2,14 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
@@ -114,11 +116,17 @@ func (c *chrome) text() string {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
-	if err != nil {
-		c.t.Fatal(err)
+	for {
+		text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+		// The page gave way to another between finding its body and reading it.
+		if gone := (*cdproto.Error)(nil); errors.As(err, &gone) && gone.Code == -32000 && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		return text
 	}
-	return text
 }
 
 func (c *chrome) location() string {
