@@ -10,14 +10,19 @@ import (
 // needs more has a clock to repair.
 const leeway = 30 * time.Second
 
+// fewWords is how many strings the lists of an ordinary token have together.
+const fewWords = 12
+
 // parseClaims takes the payload apart. It runs after the signature was checked,
 // so that nothing but the issuer's own bytes is ever interpreted.
 func parseClaims(payload []byte) (*claims, *Error) {
-	members, ok := parseObject(payload)
+	c := &claims{payload: string(payload)}
+	var room [24]member
+	members, ok := parseObject(room[:0], c.payload)
 	if !ok {
 		return nil, fail(Malformed)
 	}
-	c := &claims{payload: string(payload)}
+	c.words = c.few[:0]
 	for _, m := range members {
 		if !c.set(m.name, m.value) {
 			return nil, failOn(MalformedClaim, m.name)
@@ -36,7 +41,7 @@ func (c *claims) set(name, value string) (ok bool) {
 	case "sub":
 		c.subject, ok = parseString(value)
 	case "aud":
-		c.audience, ok = parseAudience(value)
+		c.audience, ok = c.parseAudience(value)
 	case "client_id":
 		c.clientID, ok = parseString(value)
 	case "jti":
@@ -46,15 +51,13 @@ func (c *claims) set(name, value string) (ok bool) {
 	case "acr":
 		c.acr, ok = parseString(value)
 	case "scope":
-		var scope string
-		scope, ok = parseString(value)
-		c.scopes = strings.Fields(scope)
+		c.scopes, ok = c.parseScope(value)
 	case "amr":
-		c.amr, ok = parseStrings(value)
+		c.amr, ok = c.parseStrings(value)
 	case "roles":
-		c.roles, ok = parseStrings(value)
+		c.roles, ok = c.parseStrings(value)
 	case "groups":
-		c.groups, ok = parseStrings(value)
+		c.groups, ok = c.parseStrings(value)
 	case "iat":
 		c.issuedAt, ok = parseTime(value)
 	case "exp":
@@ -72,11 +75,37 @@ func (c *claims) set(name, value string) (ok bool) {
 }
 
 // parseAudience reads aud, which is one string or several (RFC 7519 §4.1.3).
-func parseAudience(value string) ([]string, bool) {
+func (c *claims) parseAudience(value string) ([]string, bool) {
 	if one, ok := parseString(value); ok {
-		return []string{one}, true
+		from := len(c.words)
+		c.words = append(c.words, one)
+		return c.since(from), true
 	}
-	return parseStrings(value)
+	return c.parseStrings(value)
+}
+
+func (c *claims) parseStrings(value string) (list []string, ok bool) {
+	from := len(c.words)
+	c.words, ok = parseStrings(c.words, value)
+	return c.since(from), ok
+}
+
+func (c *claims) parseScope(value string) ([]string, bool) {
+	scope, ok := parseString(value)
+	from := len(c.words)
+	for word := range strings.FieldsSeq(scope) {
+		c.words = append(c.words, word)
+	}
+	return c.since(from), ok
+}
+
+// since is what words has from there on, or nil. Whoever appended to it would get
+// a copy.
+func (c *claims) since(from int) []string {
+	if from == len(c.words) {
+		return nil
+	}
+	return slices.Clip(c.words[from:])
 }
 
 // missing names the first absent claim of those that RFC 9068 §2.2 requires.

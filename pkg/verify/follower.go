@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,7 +29,12 @@ var errClosed = errors.New("the verifier is closed")
 // succeeds puts a new one in its place, so a key that was removed is gone.
 type keySet struct {
 	byKid     map[string]*key
+	all       []*key    // the same, faster to look through
 	confirmed time.Time // by the wall clock: a suspended machine ages too
+}
+
+func newKeySet(keys map[string]*key, confirmed time.Time) *keySet {
+	return &keySet{byKid: keys, all: slices.Collect(maps.Values(keys)), confirmed: confirmed}
 }
 
 // stale reports whether the issuer has been silent for too long.
@@ -38,7 +45,7 @@ func (s *keySet) holds(k *key) bool { return s.byKid[k.kid] == k }
 
 // byHeader finds the key that has signed under these very header bytes before.
 func (s *keySet) byHeader(encoded string) *key {
-	for _, k := range s.byKid {
+	for _, k := range s.all {
 		if h := k.header.Load(); h != nil && *h == encoded {
 			return k
 		}
@@ -148,7 +155,7 @@ func (f *follower) refresh(ctx context.Context) (time.Duration, error) {
 	}
 	before := f.set.Load()
 	if !a.changed && before != nil {
-		f.install(ctx, &keySet{byKid: before.byKid}, a)
+		f.install(ctx, before.byKid, a)
 		return a.fresh, nil
 	}
 	keys, skipped, err := parseKeys(a.document)
@@ -168,12 +175,12 @@ func (f *follower) refresh(ctx context.Context) (time.Duration, error) {
 			}
 		}
 	}
-	f.install(ctx, &keySet{byKid: keys}, a)
+	f.install(ctx, keys, a)
 	return a.fresh, nil
 }
 
-func (f *follower) install(ctx context.Context, set *keySet, a answer) {
-	set.confirmed = time.Now().Round(0) // without the monotonic part, see keySet
+func (f *follower) install(ctx context.Context, keys map[string]*key, a answer) {
+	set := newKeySet(keys, time.Now().Round(0)) // without the monotonic part, see keySet
 	f.set.Store(set)
 	if err := f.snapshot.save(a.document, a.changed, set.confirmed); err != nil {
 		f.log.WarnContext(ctx, "saving the snapshot of the issuer's keys", "error", err)

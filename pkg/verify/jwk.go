@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -170,20 +171,21 @@ func (k *key) equal(other *key) bool {
 	return false
 }
 
-// signed reports whether sig is this key's signature over input.
-func (k *key) signed(input string, sig []byte) bool {
+// signed reports whether sig is this key's signature over input. Both may be on
+// the stack; crypto/ed25519 would let them escape, so it gets copies.
+func (k *key) signed(input, sig []byte) bool {
 	switch k.alg {
 	case EdDSA:
-		return ed25519.Verify(k.ed, []byte(input), sig)
+		return ed25519.Verify(k.ed, bytes.Clone(input), bytes.Clone(sig))
 	case ES256:
-		digest := digestOf(input)
+		digest := sha256.Sum256(input)
 		der, ok := derSignature(sig)
 		return ok && ecdsa.VerifyASN1(k.ec, digest[:], der)
 	case RS256:
-		digest := digestOf(input)
+		digest := sha256.Sum256(input)
 		return rsa.VerifyPKCS1v15(k.rsa, crypto.SHA256, digest[:], sig) == nil
 	case PS256:
-		digest := digestOf(input)
+		digest := sha256.Sum256(input)
 		// RFC 7518 §3.5: the salt is as long as the hash.
 		return rsa.VerifyPSS(k.rsa, crypto.SHA256, digest[:], sig, &rsa.PSSOptions{SaltLength: sha256.Size}) == nil
 	}

@@ -15,28 +15,39 @@ const maxKid = 256
 // compact is a JWS in compact form, cut but not yet believed.
 type compact struct {
 	header  string // encoded, as it came
-	signed  string // the signing input: header, dot, payload
+	signed  []byte // the signing input: header, dot, payload
 	payload []byte
 	sig     []byte
 }
 
 // strictBase64 is base64url without padding and without stray trailing bits
 // (RFC 7515 §2), so that one token has one spelling.
-func strictBase64() *base64.Encoding { return base64.RawURLEncoding.Strict() }
+func strictBase64() *base64.Encoding { return strict }
+
+// strict never changes. It is here because each call of Strict makes a copy.
+var strict = base64.RawURLEncoding.Strict()
 
 // cut takes the compact form apart: three parts, none empty (RFC 7515 §3.1).
 func cut(raw string) (compact, *Error) {
-	first, last := strings.IndexByte(raw, '.'), strings.LastIndexByte(raw, '.')
+	return cutWithin([]byte(raw), raw)
+}
+
+// cutWithin is cut for who has a copy of raw already. What is decoded goes behind
+// it, as far as its capacity goes.
+func cutWithin(text []byte, raw string) (compact, *Error) {
+	first := strings.IndexByte(raw, '.')
+	second := strings.IndexByte(raw[first+1:], '.') + first + 1 // first, if there is none
 	// The decoder of encoding/base64 skips line breaks; RFC 7515 does not.
-	if first < 1 || strings.Count(raw, ".") != 2 || strings.ContainsAny(raw, "\r\n") {
+	if first < 1 || second == first || strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 {
 		return compact{}, fail(Malformed)
 	}
-	c := compact{header: raw[:first], signed: raw[:last]}
+	c := compact{header: raw[:first], signed: text[:second]}
 	var err error
-	if c.payload, err = strictBase64().DecodeString(raw[first+1 : last]); err != nil || len(c.payload) == 0 {
+	if c.payload, err = strict.AppendDecode(text[len(raw):], []byte(raw[first+1:second])); err != nil || len(c.payload) == 0 {
 		return compact{}, fail(Malformed)
 	}
-	if c.sig, err = strictBase64().DecodeString(raw[last+1:]); err != nil || len(c.sig) == 0 {
+	// A fourth part would have its dot in here, which is not of the alphabet.
+	if c.sig, err = strict.AppendDecode(c.payload[len(c.payload):], []byte(raw[second+1:])); err != nil || len(c.sig) == 0 {
 		return compact{}, fail(Malformed)
 	}
 	return c, nil
@@ -55,7 +66,7 @@ func parseHeader(encoded string) (header, *Error) {
 	if err != nil {
 		return header{}, fail(Malformed)
 	}
-	members, ok := parseObject(text)
+	members, ok := parseObject(nil, string(text))
 	if !ok {
 		return header{}, fail(Malformed)
 	}

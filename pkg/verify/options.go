@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// defaultMemory is some 15 MB when it is full.
+// defaultMemory is some 12 MB when it is full.
 const defaultMemory = 10_000
 
 // Option changes a default of [New]. None of them weakens a check.
@@ -82,7 +82,7 @@ func WithAlgorithms(algorithms ...Algorithm) Option {
 }
 
 // WithMemory sets how many verified tokens are remembered, so that each costs
-// its signature once; 10,000 otherwise, at some 1.5 kB each. 0 remembers none.
+// its signature once; 10,000 otherwise, at some 1.2 kB each. 0 remembers none.
 func WithMemory(tokens int) Option {
 	return func(s *settings) error {
 		if tokens < 0 {

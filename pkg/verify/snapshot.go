@@ -76,7 +76,7 @@ func (s *snapshot) parse(content []byte, now time.Time) (*keySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := &keySet{byKid: keys, confirmed: r.Confirmed}
+	set := newKeySet(keys, r.Confirmed)
 	if set.stale(now) {
 		return nil, fmt.Errorf("the snapshot is too old, of %s", r.Confirmed.Format(time.RFC3339))
 	}

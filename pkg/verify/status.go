@@ -75,7 +75,8 @@ func (v *Verifier) MaxStaleness(limit time.Duration, then Stale) *Verifier {
 // setStatus reads the status claim (Token Status List §6.1). A mechanism other
 // than status_list is not ours to follow.
 func (c *claims) setStatus(value string) bool {
-	mechanisms, ok := parseObject([]byte(value))
+	var room [4]member
+	mechanisms, ok := parseObject(room[:0], value)
 	if !ok {
 		return false
 	}
@@ -83,7 +84,7 @@ func (c *claims) setStatus(value string) bool {
 	if reference == "" {
 		return true
 	}
-	members, ok := parseObject([]byte(reference))
+	members, ok := parseObject(room[:0], reference)
 	if !ok {
 		return false
 	}
@@ -104,14 +105,16 @@ func (v *Verifier) checkStatus(c *claims, _ time.Time) *Error {
 
 // follow ties c to its list. Only the first token of a list that is not held
 // waits, for the one fetch of it.
-func (v *Verifier) follow(ctx context.Context, c *claims) {
+func (v *Verifier) follow(ctx context.Context, c *claims) (waited bool) {
 	if c.listURI == "" {
-		return
+		return false
 	}
 	c.list = v.endings.of(c.listURI, c.expiresAt)
-	if !c.list.known() {
-		v.endings.expect(ctx, c.list)
+	if c.list.known() {
+		return false
 	}
+	v.endings.expect(ctx, c.list)
+	return true
 }
 
 // weigh judges a token that is good but for its end, of which the list tells.

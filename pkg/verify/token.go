@@ -27,10 +27,12 @@ type claims struct {
 	bound                                    bool   // a cnf claim is there, whatever it says
 	listURI                                  string // of status.status_list, if there is one
 	index                                    uint32
-	list                                     *list     // the list of that name, where endings are told
-	digest                                   digest    // of the raw token
-	key                                      *key      // what signed it
-	by                                       *Verifier // what verified it
+	list                                     *list            // the list of that name, where endings are told
+	words                                    []string         // what all the lists above have, one after the other
+	few                                      [fewWords]string // where words begins
+	name                                     digest           // of the raw token
+	key                                      *key             // what signed it
+	by                                       *Verifier        // what verified it
 }
 
 // Valid reports whether the token was verified; the zero Token was not.

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -139,15 +140,17 @@ func (v *Verifier) verify(ctx context.Context, raw string) (sight, *Error) {
 	if len(raw) > maxToken {
 		return sight{}, fail(TooLarge)
 	}
-	digest, now := digestOf(raw), time.Now()
-	if c, refusal := v.again(&digest, now); c != nil {
+	var room [2560]byte // so that a token of ordinary size is neither hashed nor decoded on the heap
+	text := append(room[:0], raw...)
+	name, now := digest(sha256.Sum256(text)), time.Now()
+	if c, refusal := v.again(&name, now); c != nil {
 		return sight{c, now, true}, refusal
 	}
-	token, refusal := cut(raw)
+	token, refusal := cutWithin(text, raw)
 	if refusal != nil {
 		return sight{}, refusal
 	}
-	k, refusal := v.keyOf(ctx, token.header)
+	k, refusal := v.keyOf(ctx, token.header, &now)
 	if refusal != nil {
 		return sight{}, refusal
 	}
@@ -161,18 +164,20 @@ func (v *Verifier) verify(ctx context.Context, raw string) (sight, *Error) {
 	if refusal != nil {
 		return sight{}, refusal
 	}
-	if refusal := v.judge(c, time.Now()); refusal != nil {
+	if refusal := v.judge(c, now); refusal != nil {
 		return sight{}, refusal
 	}
-	v.follow(ctx, c)
-	c.digest, c.key, c.by = digest, k, v
+	if v.follow(ctx, c) {
+		now = time.Now()
+	}
+	c.name, c.key, c.by = name, k, v
 	v.memory.remember(c)
-	return sight{c, time.Now(), false}, nil
+	return sight{c, now, false}, nil
 }
 
 // again judges a token whose signature was checked before, if it is remembered.
-func (v *Verifier) again(d *digest, now time.Time) (*claims, *Error) {
-	if c := v.recall(d, now); c != nil {
+func (v *Verifier) again(name *digest, now time.Time) (*claims, *Error) {
+	if c := v.recall(name, now); c != nil {
 		return c, v.checkExpiry(c, now)
 	}
 	return nil, nil
@@ -180,21 +185,22 @@ func (v *Verifier) again(d *digest, now time.Time) (*claims, *Error) {
 
 // recall returns what is remembered of a token, if its key is still published
 // and the issuer has not been silent for too long.
-func (v *Verifier) recall(d *digest, now time.Time) *claims {
+func (v *Verifier) recall(name *digest, now time.Time) *claims {
 	set := v.keys.live(now)
 	if set == nil {
 		return nil
 	}
-	c := v.memory.recall(d)
+	c := v.memory.recall(name)
 	if c == nil || !set.holds(c.key) {
 		return nil
 	}
 	return c
 }
 
-// keyOf judges the header and returns the key that it names.
-func (v *Verifier) keyOf(ctx context.Context, encoded string) (*key, *Error) {
-	if set := v.keys.live(time.Now()); set != nil {
+// keyOf judges the header and returns the key that it names. Where that may have
+// taken a while, it moves now on.
+func (v *Verifier) keyOf(ctx context.Context, encoded string, now *time.Time) (*key, *Error) {
+	if set := v.keys.live(*now); set != nil {
 		if k := set.byHeader(encoded); k != nil {
 			return k, nil
 		}
@@ -206,7 +212,9 @@ func (v *Verifier) keyOf(ctx context.Context, encoded string) (*key, *Error) {
 	if !h.isAccessToken() {
 		return nil, failOn(WrongType, "typ")
 	}
-	return v.keyNamed(ctx, h)
+	k, refusal := v.keyNamed(ctx, h)
+	*now = time.Now()
+	return k, refusal
 }
 
 // keyNamed returns the key that a header names, if the header may name it.
