@@ -63,7 +63,7 @@ func (n *node) follow(t *testing.T) *verify.Verifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); !v.Ready() || !v.Stats().Streaming; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !v.Ready() || !v.Stats().Streaming; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: the stream is not heard: %+v", n.name, v.Stats())
 		}

@@ -130,7 +130,7 @@ func (l *ledger) follow() *verify.Verifier {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); !v.Ready() || !v.Stats().Streaming; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !v.Ready() || !v.Stats().Streaming; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.t.Fatalf("the stream is not heard: %+v", v.Stats())
 		}

@@ -370,7 +370,7 @@ func (l *ledger) strike(round int) {
 	select {
 	case <-begun:
 	case <-done: // something is wrong, and was told
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		l.t.Fatal("nothing was acknowledged, so the round proves nothing")
 	}
 	time.Sleep(time.Duration(rand.IntN(250_000)) * time.Microsecond)

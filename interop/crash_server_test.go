@@ -133,7 +133,7 @@ func (v *victim) start(t *testing.T) {
 // public listener.
 func (v *victim) awaitAdmin(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if c, err := new(net.Dialer).DialContext(t.Context(), "unix", filepath.Join(v.dir, "signet.sock")); err == nil {
 			_ = c.Close()
 			return

@@ -220,6 +220,11 @@ func TestAVerifierBehindAProxyThatWasCutRefusesWhatEndedMeanwhile(t *testing.T) 
 	healed := time.Now()
 	is.await(t, v)
 	r.wantEnded(t, ends)
+	// Await may return long after what it waited for on a busy machine.
+	for tok, err := v.Verify(t.Context(), lives); err == nil && tok.Staleness() > limit/2 && time.Since(healed) < time.Minute; tok, err = v.Verify(t.Context(), lives) {
+		robot.revoke(t, robot.token(t))
+		is.await(t, v)
+	}
 	r.wantFresh(t, lives)
 	t.Logf("refused %v after the proxy let it through", time.Since(healed).Round(time.Millisecond))
 }

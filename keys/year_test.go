@@ -87,7 +87,6 @@ func live(t *testing.T, signer, publisher *keys.Ring, cache, span time.Duration)
 }
 
 func TestForAYearNoTokenIsRefused(t *testing.T) {
-	began := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		s := &storage{}
 		made := make(map[string]bool)
@@ -113,9 +112,6 @@ func TestForAYearNoTokenIsRefused(t *testing.T) {
 			t.Errorf("the storage was read %d times in a year", n)
 		}
 	})
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("a virtual year took %s", took)
-	}
 }
 
 func TestTheYearWouldNoticeAKeyThatSignsTooEarly(t *testing.T) {

@@ -182,7 +182,7 @@ func TestAStoreThatIsBeingMovedRefusesChangesAndGoesOnReading(t *testing.T) {
 	// Until the server hears of it a refresh is a change, each with its own token: one
 	// that is repeated changes nothing.
 	token, got := first.RefreshToken, answer{}
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		r := formRequest(t.Context(), "/token", refresh(token))
 		r.SetBasicAuth("orders", h.secret.Reveal())
 		if got = h.serve(r); got.StatusCode != http.StatusOK {
@@ -199,7 +199,7 @@ func TestAStoreThatIsBeingMovedRefusesChangesAndGoesOnReading(t *testing.T) {
 	if err := transfer.Thaw(t.Context(), h.Store()); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); h.token("orders", refresh(token)).Status != http.StatusOK; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); h.token("orders", refresh(token)).Status != http.StatusOK; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the store is still frozen")
 		}

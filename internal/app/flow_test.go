@@ -294,7 +294,7 @@ func TestTheOperatorsSocketIsClosedToOthersFromTheFirstMoment(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		if info, err := os.Stat(filepath.Join(dir, "s.sock")); err == nil {
 			if info.Mode().Perm() != 0o600 {
 				t.Errorf("the socket has mode %v", info.Mode())

@@ -83,7 +83,7 @@ func (h *house) speak() {
 // awaitHello asks until the stream says what is wanted.
 func (h *house) awaitHello(id string, wanted func(said map[string]any) bool) (at string) {
 	h.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		said, at := h.hello(id)
 		if wanted(said) {
 			return at

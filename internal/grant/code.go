@@ -7,7 +7,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/ident"
 	"github.com/signet-id/signet/internal/record"
 	"github.com/signet-id/signet/internal/seal"
@@ -181,11 +180,6 @@ func (c Code) SpentKey() string { return c.spentKey }
 // Spend marks the code, which was opened, as redeemed. Of any number of Commits
 // that hold this op exactly one succeeds (RFC 6749 §4.1.2: a code is used once);
 // the record names the grant, for whoever reads the store.
-func (c Code) Spend(g Ref) store.Op {
-	return store.Put(c.spentKey, []byte(g.Key())).Until(c.spentUntil).IfAbsent()
-}
-
-// ErrReplayed is what a second redemption of a code meets.
-func ErrReplayed() error {
-	return fault.New(fault.Consumed, "the code was redeemed already").On("code")
+func (c Code) Spend() store.Op {
+	return store.Put(c.spentKey, []byte(c.Ref.Key())).Until(c.spentUntil).IfAbsent()
 }

@@ -100,7 +100,7 @@ func TestThePartOfAnAnswerThatIsNotNeededIsNotRead(t *testing.T) {
 	}
 	select {
 	case <-gone:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the connection is still open")
 	}
 	big, roots := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) })
@@ -112,12 +112,10 @@ func TestAPostToWhoNeverAnswersEndsInTime(t *testing.T) {
 	release := make(chan struct{})
 	at, roots := serve(t, func(http.ResponseWriter, *http.Request) { <-release })
 	defer close(release)
-	began := time.Now()
-	_, err := remote.New(remote.Options{AllowPrivate: true, Roots: roots, Timeout: 100 * time.Millisecond}).Post(t.Context(), at, form())
-	wantKind(t, err, fault.Unavailable)
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("it took %s, and ended with %v", took, err)
-	}
+	err := leaves(t, roots, func(f *remote.Fetcher) error {
+		_, err := f.Post(t.Context(), at, form())
+		return err
+	})
 	var f *fault.Error
 	if errors.As(err, &f) && strings.Contains(f.Message, at) {
 		t.Errorf("the message says where: %s", f.Message)

@@ -86,7 +86,7 @@ func (e *ear) next(t testing.TB) heard {
 	select {
 	case f := <-e.frames:
 		return parse(t, f)
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing was said")
 		return heard{}
 	}

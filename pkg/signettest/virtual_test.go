@@ -23,8 +23,8 @@ func TestInABubbleATokenExpiresAndCostsNoTime(t *testing.T) {
 		time.Sleep(11 * time.Minute)
 		wantReason(t, v, token, verify.Expired)
 	})
-	if took := time.Since(began); took > 30*time.Second {
-		t.Errorf("took %s", took)
+	if took := time.Since(began); took >= 11*time.Minute {
+		t.Errorf("took %s, as long as it pretends to", took)
 	}
 }
 

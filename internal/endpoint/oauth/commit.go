@@ -20,7 +20,7 @@ import (
 // one for a token that a client gets for itself.
 func (h *Handler) hold(ctx context.Context, u *unit) error {
 	switch {
-	case u.code != "":
+	case u.redeems():
 		u.begin(h.Seal.MACKey())
 	case u.grant.ID != "" && (u.grant.Holds(u.now, u.user, u.client) || u.verdict == grant.Repeated):
 		// The answer to a repeated request is the one that was lost: it writes nothing.
@@ -45,7 +45,7 @@ func (h *Handler) hold(ctx context.Context, u *unit) error {
 // flush makes the request's one Commit. Client credentials have none.
 func (h *Handler) flush(ctx context.Context, u *unit) error {
 	switch {
-	case u.code != "":
+	case u.redeems():
 		return h.redeem(ctx, u)
 	case u.verdict == grant.Current:
 		return h.rotate(ctx, u)
@@ -62,7 +62,7 @@ func (h *Handler) redeem(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	return h.commit(ctx, u, u.opened.Spend(u.grant.Ref), put)
+	return h.commit(ctx, u, u.opened.Spend(), put)
 }
 
 // grantExpiry is when the record may leave: with its refresh token, with the

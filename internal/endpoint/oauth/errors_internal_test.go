@@ -14,7 +14,6 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/signet-id/signet/internal/fault"
-	"github.com/signet-id/signet/internal/grant"
 	"github.com/signet-id/signet/internal/refusal"
 )
 
@@ -32,7 +31,7 @@ func TestEveryErrorBecomesOneOfTheRFCs(t *testing.T) {
 		"invalid scope":            {fault.New(fault.Invalid, "no").On("scope"), "invalid_scope", 400},
 		"invalid resource":         {fault.New(fault.Invalid, "no").On("resource"), "invalid_target", 400},
 		"not found":                {fault.New(fault.NotFound, "no"), "invalid_grant", 400},
-		"consumed":                 {grant.ErrReplayed(), "invalid_grant", 400},
+		"consumed":                 {fault.New(fault.Consumed, "no"), "invalid_grant", 400},
 		"unauthenticated":          {fault.New(fault.Unauthenticated, "no"), "invalid_client", 401},
 		"denied":                   {fault.New(fault.Denied, "no"), "access_denied", 400},
 		"too many":                 {fault.New(fault.TooMany, "no"), "temporarily_unavailable", 503},

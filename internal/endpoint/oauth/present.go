@@ -45,8 +45,7 @@ func (h *Handler) present(ctx context.Context, u *unit, form url.Values) error {
 // session, user and consent still stand (RFC 6749 §4.1.3, OpenID Connect Core
 // §3.1.3.2).
 func (h *Handler) presentCode(ctx context.Context, u *unit, form url.Values) error {
-	code := form.Get("code")
-	opened, err := grant.OpenCode(h.Seal, code)
+	opened, err := grant.OpenCode(h.Seal, form.Get("code"))
 	if err != nil {
 		return invalidGrant("the code is not valid, or has expired").because(err)
 	}
@@ -61,7 +60,7 @@ func (h *Handler) presentCode(ctx context.Context, u *unit, form url.Values) err
 	if err != nil {
 		return fmt.Errorf("reading what a code names: %w", err)
 	}
-	u.code, u.opened, u.grant.Ref = code, opened, ref
+	u.opened, u.grant.Ref = opened, ref
 	u.scopes, u.audience = opened.Scopes, opened.Audience
 	if recs[0].Exists() {
 		return h.endStolen(ctx, ref, ended.ByCodeReplay, "the code was redeemed already: what began with it has ended")

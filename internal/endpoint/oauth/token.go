@@ -135,7 +135,7 @@ func (h *Handler) narrow(u *unit, form url.Values) (err error) {
 		u.audience, err = u.client.Targets(resources, h.Issuer)
 		return err
 	}
-	if u.code == "" && len(scopes) > 0 {
+	if !u.redeems() && len(scopes) > 0 {
 		for _, s := range scopes {
 			if !slices.Contains(u.scopes, s) {
 				return refuse(refusal.ScopeInvalid, "%q was not granted", printable(s))

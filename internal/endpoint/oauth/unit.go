@@ -23,8 +23,7 @@ type unit struct {
 	authenticated bool          // in an earlier attempt at the same request
 
 	// What the presented code or refresh token named, read in one round trip.
-	code    string     // as presented, when it is one
-	opened  grant.Code // what was sealed in it
+	opened  grant.Code // what was sealed in the code
 	grant   grant.Grant
 	user    user.User
 	session session.Session
@@ -39,9 +38,12 @@ type unit struct {
 	audience []string
 }
 
+// redeems reports whether a code was presented, and no refresh token.
+func (u *unit) redeems() bool { return u.grantType == client.GrantCode }
+
 // authentication is how the person behind the tokens signed in.
 func (u *unit) authentication() grant.Authentication {
-	if u.code != "" {
+	if u.redeems() {
 		return u.opened.Authentication
 	}
 	return u.grant.Authentication
@@ -50,7 +52,7 @@ func (u *unit) authentication() grant.Authentication {
 // claims are those that the client asked to find in the ID token.
 func (u *unit) claims() map[string]any {
 	asked := u.grant.Claims
-	if u.code != "" {
+	if u.redeems() {
 		asked = u.opened.Claims
 	}
 	if len(asked.IDToken) == 0 {

@@ -6,7 +6,7 @@
 //	GET /status/stream  server-sent events, each signed, until somebody leaves
 //
 // Everything is public, like the JWKS: positions and times, no identities. It
-// signs nothing and keeps nothing: package status does.
+// signs nothing and holds no list: package status does.
 package statuslist
 
 import (

@@ -28,6 +28,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/store/group"
 )
 
 // Options are the few choices there are; the zero value is for production.
@@ -45,10 +46,10 @@ type Options struct {
 // Store is a store.Store on one bbolt file; make it with Open.
 type Store struct {
 	db       *bbolt.DB
-	requests chan *request // to the writer, which owns every change
-	stop     chan struct{} // closed by Close: the writer takes nothing more
-	stopped  chan struct{} // closed by the writer as it leaves
-	examined chan struct{} // closed when the examination has ended, however
+	queue    *group.Queue[[]change] // to the writer, which owns every change
+	stop     chan struct{}          // closed by Close: the writer takes nothing more
+	stopped  chan struct{}          // closed by the writer as it leaves
+	examined chan struct{}          // closed when the examination has ended, however
 	watchers *watchers
 	alarm    *alarm
 	tally    tally

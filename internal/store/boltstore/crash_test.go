@@ -123,7 +123,7 @@ func TestAKillWhileTheFileIsMadeLeavesNothingThatCannotBeOpened(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Watch for the first trace of the file, so that the kill falls into its making.
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 			if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) > 0 {
 				break
 			}

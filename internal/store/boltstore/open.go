@@ -13,6 +13,7 @@ import (
 
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/store/group"
 )
 
 // format is the version of the file's layout that this code writes.
@@ -47,10 +48,11 @@ func Open(path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, openFault(path, err)
 	}
+	stop := make(chan struct{})
 	s := &Store{
 		db:       file.db,
-		requests: make(chan *request),
-		stop:     make(chan struct{}),
+		queue:    group.New[[]change](stop),
+		stop:     stop,
 		stopped:  make(chan struct{}),
 		examined: make(chan struct{}),
 		watchers: &watchers{all: map[*watcher]struct{}{}},

@@ -63,21 +63,21 @@ func (s *watchers) dispatch(batch []*request) {
 
 func (w *watcher) take(batch []*request) bool {
 	for _, r := range batch {
-		if r.err != nil {
+		if r.Err != nil {
 			continue
 		}
 		var held *change // until it is known whether another one follows
-		for i := range r.changes {
-			c := &r.changes[i]
+		for i := range r.Work {
+			c := &r.Work[i]
 			if c.keep || len(c.key) < len(w.prefix) || string(c.key[:len(w.prefix)]) != w.prefix {
 				continue
 			}
-			if held != nil && !w.Send(held.event(r.version, true)) {
+			if held != nil && !w.Send(held.event(r.Version, true)) {
 				return false
 			}
 			held = c
 		}
-		if held != nil && !w.Send(held.event(r.version, false)) {
+		if held != nil && !w.Send(held.event(r.Version, false)) {
 			return false
 		}
 	}

@@ -3,12 +3,12 @@ package boltstore
 import (
 	"context"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/store/group"
 )
 
 // One transaction carries at most this much, so that memory stays bounded and
@@ -19,15 +19,7 @@ const (
 )
 
 // request is one Commit on its way through the writer.
-type request struct {
-	ctx     context.Context
-	changes []change
-	size    int
-
-	version store.Version // the outcome, set by the writer …
-	err     error
-	done    chan struct{} // … before it closes done
-}
+type request = group.Request[[]change]
 
 // change is one op. It shares no memory with the caller: when the caller's
 // context ends, Commit returns while the writer still holds the change.
@@ -40,11 +32,10 @@ type change struct {
 	before  int64 // when what the change replaces expires; judge finds it
 }
 
-// newRequest copies all that the caller owns into one piece of memory, which
-// lives until the transaction has ended.
-func newRequest(ctx context.Context, ops []store.Op) *request {
-	r := &request{ctx: ctx, changes: make([]change, len(ops)), done: make(chan struct{})}
-	length := 0
+// changesOf copies all that the caller owns into one piece of memory, which lives
+// until the transaction has ended.
+func changesOf(ops []store.Op) ([]change, int) {
+	changes, length := make([]change, len(ops)), 0
 	for i := range ops {
 		length += len(ops[i].Key)
 		if !ops[i].Delete && !ops[i].Keep {
@@ -53,7 +44,7 @@ func newRequest(ctx context.Context, ops []store.Op) *request {
 	}
 	memory := make([]byte, 0, length)
 	for i := range ops {
-		op, c := &ops[i], &r.changes[i]
+		op, c := &ops[i], &changes[i]
 		start := len(memory)
 		memory = append(memory, op.Key...)
 		*c = change{key: memory[start:len(memory):len(memory)], keep: op.Keep, guarded: op.Guarded, must: op.Must}
@@ -63,32 +54,12 @@ func newRequest(ctx context.Context, ops []store.Op) *request {
 			c.raw = memory[start:len(memory):len(memory)]
 		}
 	}
-	r.size = length
-	return r
+	return changes, length
 }
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, ops ...store.Op) (store.Version, error) {
-	if err := store.Check(ops...); err != nil {
-		return 0, err
-	}
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	r := newRequest(ctx, ops)
-	select {
-	case s.requests <- r:
-	case <-s.stop:
-		return 0, store.ErrClosed
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	select {
-	case <-r.done:
-		return r.version, r.err
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
+	return s.queue.Commit(ctx, ops, changesOf)
 }
 
 // writer is the one goroutine that changes the file. Its fields are its own.
@@ -112,33 +83,13 @@ func (w *writer) run() {
 		select {
 		case <-w.stop:
 			return
-		case first := <-w.requests:
-			w.commit(w.gather(first))
+		case first := <-w.queue.Waiting():
+			w.commit(w.queue.Gather(first, maxBatch, maxBatchBytes))
 		case <-w.timer.C:
 			w.sweep()
 		}
 		w.schedule()
 	}
-}
-
-// gather takes all who wait. Those whom the last transaction released are
-// often about to ask again and need only a moment on a processor to do so;
-// yielding once lets them share this fsync instead of waiting for the next.
-func (w *writer) gather(first *request) []*request {
-	batch, size, yielded := []*request{first}, first.size, false
-	for len(batch) < maxBatch && size < maxBatchBytes {
-		select {
-		case r := <-w.requests:
-			batch, size = append(batch, r), size+r.size
-		default:
-			if yielded {
-				return batch
-			}
-			yielded = true
-			runtime.Gosched()
-		}
-	}
-	return batch
 }
 
 // commit makes batch durable and tells everybody: the watchers first, so that
@@ -152,7 +103,7 @@ func (w *writer) commit(batch []*request) {
 	})
 	for _, r := range batch {
 		if err != nil {
-			r.version, r.err = 0, err // a conflict with what was never stored is no conflict
+			r.Version, r.Err = 0, err // a conflict with what was never stored is no conflict
 		}
 	}
 	if applied > 0 && err == nil {
@@ -163,7 +114,7 @@ func (w *writer) commit(batch []*request) {
 		}
 	}
 	for _, r := range batch {
-		close(r.done)
+		r.Done()
 	}
 }
 
@@ -173,19 +124,19 @@ func (w *writer) apply(t tables, batch []*request) (int, error) {
 	now := time.Now().UnixNano() // after the batch was gathered: no caller has seen a later state
 	applied := 0
 	for _, r := range batch {
-		if r.err = r.ctx.Err(); r.err != nil {
+		if r.Err = r.Ctx.Err(); r.Err != nil {
 			continue // nobody waits for it any more
 		}
-		if r.err = t.judge(r.changes, now); r.err != nil {
-			if isUnsound(r.err) {
-				return 0, r.err
+		if r.Err = t.judge(r.Work, now); r.Err != nil {
+			if isUnsound(r.Err) {
+				return 0, r.Err
 			}
 			continue
 		}
 		applied++
-		r.version = w.last + store.Version(applied)
-		for i := range r.changes {
-			if err := t.change(&r.changes[i], r.version); err != nil {
+		r.Version = w.last + store.Version(applied)
+		for i := range r.Work {
+			if err := t.change(&r.Work[i], r.Version); err != nil {
 				return 0, err
 			}
 		}

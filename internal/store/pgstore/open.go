@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/store/group"
 )
 
 // oldest is the first release of PostgreSQL whose procedures return something.
@@ -61,10 +63,11 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, openFault(&config.ConnConfig.Config, err)
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := make(chan struct{})
 	s := &Store{
 		pool:     pool,
-		requests: make(chan *request),
-		stop:     make(chan struct{}),
+		queue:    group.New[[]store.Op](stop),
+		stop:     stop,
 		stopped:  make(chan struct{}),
 		watchers: &watchers{all: map[*watcher]struct{}{}},
 		end:      end,

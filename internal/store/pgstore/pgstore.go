@@ -32,6 +32,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/store/group"
 )
 
 // Options are the few choices there are; the zero value is for production.
@@ -50,9 +51,9 @@ const defaultConnections = 16
 // Store is a store.Store on one PostgreSQL database; make it with Open.
 type Store struct {
 	pool     *pgxpool.Pool
-	requests chan *request // to the writer, which owns every change
-	stop     chan struct{} // closed by Close: the writer takes nothing more
-	stopped  chan struct{} // closed by the writer as it leaves
+	queue    *group.Queue[[]store.Op] // to the writer, which owns every change
+	stop     chan struct{}            // closed by Close: the writer takes nothing more
+	stopped  chan struct{}            // closed by the writer as it leaves
 	watchers *watchers
 	tally    tally
 

@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/signet-id/signet/internal/store"
+	"github.com/signet-id/signet/internal/store/group"
 )
 
 // One transaction carries at most this much, so that the first in the queue does
@@ -39,50 +39,23 @@ const (
 // unguarded is a guard that every record passes.
 const unguarded int64 = -1
 
-// request is one Commit on its way through the writer. It shares no memory with
-// the caller, who may leave while the writer still holds it.
-type request struct {
-	ctx  context.Context
-	ops  []store.Op
-	size int
+// request is one Commit on its way through the writer.
+type request = group.Request[[]store.Op]
 
-	version store.Version // the outcome, set by the writer …
-	err     error
-	done    chan struct{} // … before it closes done
-}
-
-func newRequest(ctx context.Context, ops []store.Op) *request {
-	r := &request{ctx: ctx, ops: make([]store.Op, len(ops)), done: make(chan struct{})}
+// copied is what of ops the writer may hold on to, and how much it weighs.
+func copied(ops []store.Op) ([]store.Op, int) {
+	ours, size := make([]store.Op, len(ops)), 0
 	for i, op := range ops {
 		op.Value = bytes.Clone(op.Value)
-		r.ops[i] = op
-		r.size += len(op.Key) + len(op.Value) + opBytes
+		ours[i] = op
+		size += len(op.Key) + len(op.Value) + opBytes
 	}
-	return r
+	return ours, size
 }
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, ops ...store.Op) (store.Version, error) {
-	if err := store.Check(ops...); err != nil {
-		return 0, err
-	}
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	r := newRequest(ctx, ops)
-	select {
-	case s.requests <- r:
-	case <-s.stop:
-		return 0, store.ErrClosed
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	select {
-	case <-r.done:
-		return r.version, r.err
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
+	return s.queue.Commit(ctx, ops, copied)
 }
 
 // writer is the one goroutine of this node that changes anything.
@@ -98,39 +71,20 @@ func (w *writer) run() {
 		select {
 		case <-w.stop:
 			return
-		case first := <-w.requests:
-			w.commit(w.gather(first))
+		case first := <-w.queue.Waiting():
+			w.commit(w.queue.Gather(first, maxBatch, maxBatchBytes))
 		}
 	}
-}
-
-// gather takes all who wait. Those whom the last transaction released are often
-// about to ask again; yielding once lets them share this one.
-func (w *writer) gather(first *request) []*request {
-	batch, size, yielded := []*request{first}, first.size, false
-	for len(batch) < maxBatch && size < maxBatchBytes {
-		select {
-		case r := <-w.requests:
-			batch, size = append(batch, r), size+r.size
-		default:
-			if yielded {
-				return batch
-			}
-			yielded = true
-			runtime.Gosched()
-		}
-	}
-	return batch
 }
 
 // commit has the database judge batch and tells everybody.
 func (w *writer) commit(batch []*request) {
 	err := w.carry(batch)
 	for _, r := range batch {
-		if err != nil && r.err == nil {
-			r.version, r.err = 0, commitFault(err)
+		if err != nil && r.Err == nil {
+			r.Version, r.Err = 0, commitFault(err)
 		}
-		close(r.done)
+		r.Done()
 	}
 }
 
@@ -166,7 +120,7 @@ func (w *writer) carry(batch []*request) error {
 func present(batch []*request) []*request {
 	var live []*request
 	for _, r := range batch {
-		if r.err = r.ctx.Err(); r.err == nil {
+		if r.Err = r.Ctx.Err(); r.Err == nil {
 			live = append(live, r)
 		}
 	}
@@ -202,10 +156,10 @@ func (w *writer) call(ctx context.Context, batch []*request) error {
 	w.tally.transactions.Add(1)
 	for i, r := range batch {
 		if failed[i] != 0 {
-			r.err = &store.ConflictError{Key: r.ops[failed[i]-1].Key}
+			r.Err = &store.ConflictError{Key: r.Work[failed[i]-1].Key}
 			continue
 		}
-		r.version = store.Version(versions[i])
+		r.Version = store.Version(versions[i])
 		w.tally.commits.Add(1)
 	}
 	return nil
@@ -225,8 +179,8 @@ type arguments struct {
 func argumentsOf(batch []*request) arguments {
 	var a arguments
 	for _, r := range batch {
-		a.sizes = append(a.sizes, int32(len(r.ops)))
-		for _, op := range r.ops {
+		a.sizes = append(a.sizes, int32(len(r.Work)))
+		for _, op := range r.Work {
 			kind, value, must := kindPut, op.Value, unguarded
 			switch {
 			case op.Keep:
