@@ -41,6 +41,7 @@ func TestWhileTheEngineIsAwayWhatNeedsNoWriteGoesOn(t *testing.T) {
 				a.wantReading()
 				a.wantRefused()
 				a.wantReading()
+				a.wantUnknown()
 				outage.end()
 				a.wantResumed()
 			})
@@ -185,6 +186,26 @@ func (a *absence) wantRefused() {
 	begun := time.Now()
 	all.Wait()
 	a.t.Logf("all was refused after %s", time.Since(begun).Round(time.Millisecond))
+}
+
+// wantUnknown expects that no node vouches for a token for long: another one may
+// have ended it. A machine's token has nothing in the engine that introspection
+// would miss.
+func (a *absence) wantUnknown() {
+	a.t.Helper()
+	for _, n := range a.c.nodes {
+		client := relying{newVisitor(n.http), a.clients[0].id, a.clients[0].secret}
+		for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+			got, err := client.post(a.t.Context(), "/introspect", a.lives.raw)
+			if err == nil && got.status == http.StatusServiceUnavailable && got.header.Get("Retry-After") != "" {
+				break
+			}
+			if err != nil || got.status != http.StatusOK || !strings.Contains(got.body, `"active":true`) || a.c.strain.passed(begun, time.Minute) {
+				a.t.Errorf("%s: introspection, after %s: %v %s, want 503", n.name, time.Since(begun), err, got)
+				break
+			}
+		}
+	}
 }
 
 // writes are the requests that change something.

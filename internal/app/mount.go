@@ -56,7 +56,7 @@ func (a *App) mount(r rooms) error {
 	door := visitor.Door{Store: a.store, Cookies: r.cookies, Sessions: r.sessions, Ended: a.ended}
 	authorization, err := oauth.New(oauth.Options{
 		Issuer: a.config.Issuer, Base: r.base, Door: door, Seal: a.seal, Clients: a.clients, Mint: a.mint,
-		Pages: r.look, Log: a.log, Take: a.status.Slots.Take, HasEnded: a.status.Board.Ended,
+		Pages: r.look, Log: a.log, Take: a.status.Slots.Take, HasEnded: a.status.Board.HasEnded,
 		Assertions: assertion.New(assertion.Options{
 			Audience: []string{a.config.Issuer, a.config.Issuer + "/token"}, Box: a.box, Fetch: a.fetcher(remote.DefaultConcurrent),
 		}),
@@ -83,7 +83,7 @@ func (a *App) mount(r rooms) error {
 		Origin: strings.TrimSuffix(a.config.Issuer, r.base), Contact: a.config.Security.Contact,
 	}).Mount(root)
 	(&userinfo.Handler{
-		Issuer: a.config.Issuer, Store: a.store, Clients: a.clients, Mint: a.mint, Log: a.log, HasEnded: a.status.Board.Ended,
+		Issuer: a.config.Issuer, Store: a.store, Clients: a.clients, Mint: a.mint, Log: a.log, HasEnded: a.status.Board.HasEnded,
 	}).Mount(g)
 	(&statuslist.Handler{Board: a.status.Board, Hub: a.status.Hub}).Mount(g)
 	g.GET("/assets/*", echo.WrapHandler(r.look.Assets()))

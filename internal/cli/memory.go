@@ -2,6 +2,7 @@ package cli
 
 import (
 	"runtime"
+	"runtime/debug"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ const room = 8 << 20
 //
 // Whoever sets GOGC or GOMEMLIMIT in the environment has decided otherwise. It is
 // for the owner of a process, once the issuer is composed: what composing leaves
-// behind is collected then.
+// behind is collected then, and goes back to the system.
 func Reserve(environ []string) (release func()) {
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
@@ -26,5 +27,6 @@ func Reserve(environ []string) (release func()) {
 		}
 	}
 	untouched := make([]byte, room)
+	debug.FreeOSMemory()
 	return func() { runtime.KeepAlive(untouched) }
 }

@@ -80,6 +80,21 @@ func (b *Board) Ended(s slot.Slot) bool {
 	return bits != nil && bits.words[s.Index()/64].Load()&(1<<(s.Index()%64)) != 0
 }
 
+// HasEnded is Ended for whoever passes the answer on as the truth of now. It fails
+// (fault.Unavailable) while this node does not hear of its engine: others may have
+// set a bit that is not set here.
+func (b *Board) HasEnded(s slot.Slot) (bool, error) {
+	if b.Ended(s) {
+		return true, nil
+	}
+	if !b.pulse.sound(time.Now()) {
+		f := fault.New(fault.Unavailable, "the store does not answer, so whether the token has ended is not known; try again in a moment")
+		f.RetryAfter = missedEvery
+		return false, f
+	}
+	return false, nil
+}
+
 // apply takes endings in, in the order of the journal.
 func (b *Board) apply(endings []ended.Ending) {
 	b.mu.Lock()

@@ -11,6 +11,8 @@ const (
 	// pulseEvery is how often the engine is asked for a sign of life, and how long
 	// it may take to answer.
 	pulseEvery = 5 * time.Second
+	// missedEvery is how often while there is none.
+	missedEvery = time.Second
 	// trusted is how long after the last sign of life this node speaks of now: less
 	// than verifiers wait before they call themselves stale.
 	trusted = 20 * time.Second
@@ -53,21 +55,20 @@ func (p *pulse) run(ctx context.Context, stopping <-chan struct{}, again func())
 	if p.ask == nil {
 		return
 	}
-	ticker := time.NewTicker(pulseEvery)
-	defer ticker.Stop()
-	for {
+	for pause := pulseEvery; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-stopping:
 			return
-		case <-ticker.C:
+		case <-time.After(pause):
 		}
 		began := time.Now()
 		within, cancel := context.WithTimeout(ctx, pulseEvery)
 		err := p.ask(within)
 		cancel()
-		if err != nil {
+		if pause = pulseEvery; err != nil {
+			pause = missedEvery
 			continue // the store's own check tells the operator
 		}
 		was := p.sound(time.Now())

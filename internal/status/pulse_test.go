@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/signet-id/signet/internal/fault"
+	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/status"
 )
 
@@ -49,6 +51,37 @@ func TestANodeThatIsCutOffDoesNotSayThatNothingHasEnded(t *testing.T) {
 		if beat := e.next(t); beat.Event != "beat" || time.Since(began) > 10*time.Second {
 			t.Errorf("%v after the engine is back: %+v, want a beat", time.Since(began), beat)
 		}
+	})
+}
+
+func TestANodeThatIsCutOffVouchesForNoToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, s := &link{}, newStore(t)
+		n := start(t, s, func(o *status.Options) { o.Ask = l.ask })
+		n.register(t, "robot")
+		over, lives := n.take(t, "robot"), n.take(t, "robot")
+		n.end(t, s, only(over))
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _ = n.Run(ctx, nil) }()
+		defer func() { cancel(); synctest.Wait() }()
+		want := func(at slot.Slot, ended bool) {
+			t.Helper()
+			if got, err := n.Board.HasEnded(at); got != ended || err != nil {
+				t.Errorf("HasEnded = %t, %v, want %t", got, err, ended)
+			}
+		}
+		synctest.Wait()
+		want(over, true)
+		want(lives, false)
+		l.cut.Store(true)
+		time.Sleep(time.Minute)
+		want(over, true) // what has ended does not come back
+		if got, err := n.Board.HasEnded(lives); got || fault.KindOf(err) != fault.Unavailable || fault.RetryAfter(err) == 0 {
+			t.Errorf("cut off for a minute: HasEnded = %t, %v, want fault unavailable, and when to ask again", got, err)
+		}
+		l.cut.Store(false)
+		time.Sleep(10 * time.Second)
+		want(lives, false)
 	})
 }
 

@@ -50,9 +50,10 @@ type Options struct {
 	// sent: for a loopback issuer only.
 	Candid bool
 	// Take gives a fresh slot to a token of the client, and says how long tokens may
-	// be issued on it; HasEnded reports whether a slot's bit is set.
+	// be issued on it; HasEnded reports whether a slot's bit is set, or fails when
+	// that can't be known.
 	Take     func(ctx context.Context, clientID string) (slot.Slot, time.Time, error)
-	HasEnded func(slot.Slot) bool
+	HasEnded func(slot.Slot) (bool, error)
 	// Count is told of each token request: its grant type, and "ok" or the error
 	// code. Both come from closed lists.
 	Count func(grantType, outcome string)

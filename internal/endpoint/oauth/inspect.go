@@ -26,7 +26,8 @@ type inspected struct {
 	grant    grant.Grant
 	user     user.User
 	refresh  bool
-	active   bool
+	active   bool  // as far as this node knows
+	doubt    error // why it can't know of every ending; nil when it does
 }
 
 // about reads a request about a token, and who asks: what revocation and
@@ -67,7 +68,8 @@ func (h *Handler) inspect(ctx context.Context, raw string) (inspected, error) {
 		return inspected{}, nil //nolint:nilerr // RFC 7662 §2.2: what is not ours is not active, and no error
 	}
 	t := inspected{clientID: access.ClientID, access: access}
-	if h.HasEnded(access.Slot) {
+	var over bool
+	if over, t.doubt = h.HasEnded(access.Slot); over {
 		return t, nil
 	}
 	ref, ok := grant.OfToken(access.Subject, access.SessionID, access.ID)

@@ -50,6 +50,9 @@ func (h *Handler) introspect(c echo.Context) error {
 	if !t.active || !mayKnow(caller, t) {
 		return c.JSON(http.StatusOK, introspection{})
 	}
+	if t.doubt != nil {
+		return h.answer(c, t.doubt)
+	}
 	return c.JSON(http.StatusOK, h.describe(t))
 }
 

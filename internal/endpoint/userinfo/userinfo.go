@@ -35,8 +35,8 @@ type Handler struct {
 	Clients *client.Directory
 	Mint    *token.Mint
 	Log     *slog.Logger
-	// HasEnded reports whether a slot's bit is set.
-	HasEnded func(slot.Slot) bool
+	// HasEnded reports whether a slot's bit is set, or fails when that can't be known.
+	HasEnded func(slot.Slot) (bool, error)
 }
 
 // Mount adds the endpoint under the issuer's path. Browser apps of any origin
@@ -107,7 +107,13 @@ func (h *Handler) answer(c echo.Context, clientID string, claims map[string]any)
 func (h *Handler) read(c echo.Context, access token.Access) (user.User, grant.Claims, error) {
 	ended := fault.New(fault.NotFound, "the access token is no longer valid")
 	ref, ok := grant.OfToken(access.Subject, access.SessionID, access.ID)
-	if !ok || h.HasEnded(access.Slot) {
+	if !ok {
+		return user.User{}, grant.Claims{}, ended
+	}
+	switch over, err := h.HasEnded(access.Slot); {
+	case err != nil:
+		return user.User{}, grant.Claims{}, err
+	case over:
 		return user.User{}, grant.Claims{}, ended
 	}
 	recs, err := h.Store.Get(c.Request().Context(), user.Key(access.Subject), ref.Key())
