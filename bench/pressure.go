@@ -119,33 +119,58 @@ func (b *bench) sustained(ctx context.Context, c *contender) error {
 }
 
 // paced measures latency at a part of what the server can do: where a queue is
-// the server's doing and not the load's.
-func (b *bench) paced(ctx context.Context, c *contender) error {
+// the server's doing and not the load's. What the floor's latency is at the same
+// part of its own capacity is the machine's.
+func (b *bench) paced(ctx context.Context, c *contender) (err error) {
 	t := &table{title: fmt.Sprintf("latency below full load (%.0f%% of capacity)", 100*paceShare), head: []string{
-		"what", "capacity per second", "asked for", "p50 ms", "p99 ms", "p99 ÷ p50",
+		"what", "server", "capacity per second", "asked for", "p50 ms", "p99 ms", "p99 ÷ p50",
 	}}
-	line := time.Duration(b.seconds * float64(time.Second))
+	floor, err := b.contend(ctx, nameFloor, roleFloor, "floor-paced")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, floor.stop()) }()
 	for _, s := range []scenario{credentials(keys.ES256, 0), codeFlow(clientShop, keys.ES256, 0, 0)} {
-		var full figures
-		if err := c.slice(ctx, s, line, &full); err != nil {
+		plays, err := s.plays(ctx, b, c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if _, err := floor.child.ask(command{Do: doPlay, Plays: plays}); err != nil {
 			return err
 		}
-		for _, v := range c.visitors {
-			if err := v.bound(line); err != nil {
-				return fmt.Errorf("setting a deadline: %w", err)
-			}
-		}
-		rate := full.rate() * paceShare
-		took, err := atPace(ctx, len(c.visitors), line, rate, func(i int) error { return s.step(c.visitors[i]) })
+		ratio, err := b.pace(ctx, t, s, c)
 		if err != nil {
 			return err
 		}
-		f := figures{steps: len(took), took: took}
-		half, most := millis(f.percentile(0.5)), millis(f.percentile(0.99))
-		t.row(s.name, number(full.rate()), number(rate), number(half), number(most), number(most/half))
-		b.aim(s.name+" at 70% of capacity, p99 ÷ p50", aimTail, most/half)
+		if _, err := b.pace(ctx, t, s, floor); err != nil {
+			return err
+		}
+		b.aim(s.name+" at 70% of capacity, p99 ÷ p50", aimTail, ratio)
 	}
 	return t.print(b.out)
+}
+
+// pace finds out what the contender can do, asks for a part of it, and adds a row.
+func (b *bench) pace(ctx context.Context, t *table, s scenario, c *contender) (ratio float64, err error) {
+	line := time.Duration(b.seconds * float64(time.Second))
+	var full figures
+	if err := c.slice(ctx, s, line, &full); err != nil {
+		return 0, err
+	}
+	for _, v := range c.visitors {
+		if err := v.bound(line); err != nil {
+			return 0, fmt.Errorf("setting a deadline: %w", err)
+		}
+	}
+	rate := full.rate() * paceShare
+	took, err := atPace(ctx, len(c.visitors), line, rate, func(i int) error { return s.step(c.visitors[i]) })
+	if err != nil {
+		return 0, err
+	}
+	f := figures{steps: len(took), took: took}
+	half, most := millis(f.percentile(0.5)), millis(f.percentile(0.99))
+	t.row(s.name, c.name, number(full.rate()), number(rate), number(half), number(most), number(most/half))
+	return most / half, nil
 }
 
 // atPace takes steps at a rate, spread evenly over n goroutines. A step that

@@ -72,12 +72,12 @@ func TestRequestsThatComeAgainAndAgainAllocateLittle(t *testing.T) {
 
 	userinfo := newHot(t, http.MethodGet, "/userinfo")
 	userinfo.request.Header.Set("Authorization", "Bearer "+access)
-	allocates("userinfo, of a token that was seen", 56, userinfo, func() { userinfo.ask(h.Handler(), "") })
+	allocates("userinfo, of a token that was seen", 50, userinfo, func() { userinfo.ask(h.Handler(), "") })
 
 	h.client(client.Client{ID: "gate", Grants: []string{client.GrantCredentials}, Introspects: true, Audience: []string{"https://orders.example"}})
 	gate := newHot(t, http.MethodPost, "/introspect")
 	gate.request.SetBasicAuth("gate", h.secret.Reveal())
-	allocates("introspection, of a token that was seen", 50, gate, func() { gate.ask(h.Handler(), "token="+access) })
+	allocates("introspection, of a token that was seen", 48, gate, func() { gate.ask(h.Handler(), "token="+access) })
 	if !bytes.Contains(gate.answer.Bytes(), []byte(`"active":true`)) {
 		t.Error(gate.answer.String())
 	}

@@ -85,7 +85,7 @@ func floors() []Floor {
 		{"parts", []string{"keys", "internal/seal/...", "internal/pages/...", "internal/cookie", "internal/cors", "internal/remote"}},
 		{"persistence", []string{"internal/store/..."}},
 		{"ground", []string{
-			"internal/fault", "internal/ident", "internal/record", "internal/slot", "internal/secret", "internal/config/...", "internal/telemetry/...", "internal/refusal",
+			"internal/fault", "internal/ident", "internal/object", "internal/record", "internal/slot", "internal/secret", "internal/config/...", "internal/telemetry/...", "internal/refusal",
 			"internal/archtest", "internal/docstest", "internal/enginetest", "templates/...", "pkg/verify/...", "pkg/sso/...",
 		}},
 	}

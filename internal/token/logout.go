@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/signet-id/signet/internal/object"
 	"github.com/signet-id/signet/keys"
 )
 
@@ -32,21 +33,25 @@ func (m *Mint) Logout(ctx context.Context, alg keys.Algorithm, l Logout, now tim
 	if l.Subject == "" && l.SessionID == "" {
 		return "", errors.New("signing a logout token: it names neither a subject nor a session")
 	}
-	compact, err := m.Keys.Sign(ctx, alg, TypeLogout, appendLogout(make([]byte, 0, 384), m.Issuer, l, now))
+	compact, err := m.Keys.Sign(ctx, alg, TypeLogout, l.payload(m.Issuer, now))
 	if err != nil {
 		return "", fmt.Errorf("signing a logout token: %w", err)
 	}
 	return compact, nil
 }
 
-func appendLogout(b []byte, issuer string, l Logout, now time.Time) []byte {
-	b = appendText(append(b, '{'), "iss", issuer)
-	b = appendOptional(b, "sub", l.Subject)
-	b = appendText(append(b, ','), "aud", l.ClientID)
-	b = appendTime(append(b, ','), "exp", now.Add(LogoutLifetime))
-	b = appendTime(append(b, ','), "iat", now)
-	b = appendText(append(b, ','), "jti", l.ID)
-	b = append(b, `,"events":{"http://schemas.openid.net/event/backchannel-logout":{}}`...)
-	b = appendOptional(b, "sid", l.SessionID)
-	return append(b, '}')
+func (l Logout) payload(issuer string, now time.Time) []byte {
+	w := object.New(384)
+	w.Text("iss", issuer)
+	w.Optional("sub", l.Subject)
+	w.Text("aud", l.ClientID)
+	w.Time("exp", now.Add(LogoutLifetime))
+	w.Time("iat", now)
+	w.Text("jti", l.ID)
+	w.Open("events")
+	w.Open("http://schemas.openid.net/event/backchannel-logout")
+	w.Close()
+	w.Close()
+	w.Optional("sid", l.SessionID)
+	return w.End()
 }

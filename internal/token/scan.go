@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// An access token that comes back is mostly one that appendAccess wrote: its
+// An access token that comes back is mostly one that Access.payload wrote: its
 // members in one order, texts of plain ASCII, no space. Reading that form takes a
 // tenth of the work of a general decoder. Whatever has another form, such as
 // one from another release, is left to encoding/json; the signature was checked
@@ -91,7 +91,7 @@ func (s *scanner) has(text string) bool {
 
 func (s *scanner) expect(text string) { s.failed = !s.has(text) || s.failed }
 
-// text reads a string without escapes: those that appendString copies as they are.
+// text reads a string without escapes: those that object.Writer copies as they are.
 func (s *scanner) text() string {
 	if !strings.HasPrefix(s.rest, `"`) {
 		s.failed = true

@@ -12,7 +12,7 @@ import (
 
 func written(a Access) []byte {
 	a.IssuedAt, a.Expires = time.Unix(1772366400, 0), time.Unix(1772367000, 0)
-	return appendAccess(nil, "https://id.example.com", a)
+	return a.payload("https://id.example.com")
 }
 
 func examples() map[string]Access {

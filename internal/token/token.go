@@ -14,11 +14,11 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/signet-id/signet/internal/object"
 	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/keys"
 )
@@ -81,7 +81,7 @@ func (m *Mint) Access(ctx context.Context, a Access, now time.Time) (string, err
 		return "", errors.New("signing an access token: it has no slot")
 	}
 	a.IssuedAt, a.Expires = now, now.Add(m.AccessLifetime)
-	compact, err := m.Keys.Sign(ctx, m.AccessAlg, TypeAccess, appendAccess(make([]byte, 0, 640), m.Issuer, a))
+	compact, err := m.Keys.Sign(ctx, m.AccessAlg, TypeAccess, a.payload(m.Issuer))
 	if err != nil {
 		return "", fmt.Errorf("signing an access token: %w", err)
 	}
@@ -106,7 +106,7 @@ type ID struct {
 
 // ID signs id with alg at now.
 func (m *Mint) ID(ctx context.Context, alg keys.Algorithm, id ID, now time.Time) (string, error) {
-	claims := appendID(make([]byte, 0, 512), m.Issuer, alg, id, now, now.Add(m.IDLifetime))
+	claims := id.payload(m.Issuer, alg, now, now.Add(m.IDLifetime))
 	compact, err := m.Keys.Sign(ctx, alg, TypeID, claims)
 	if err != nil {
 		return "", fmt.Errorf("signing an ID token: %w", err)
@@ -116,11 +116,9 @@ func (m *Mint) ID(ctx context.Context, alg keys.Algorithm, id ID, now time.Time)
 
 // Userinfo signs a userinfo answer (OpenID Connect Core §5.3.2).
 func (m *Mint) Userinfo(ctx context.Context, alg keys.Algorithm, claims map[string]any) (string, error) {
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", fmt.Errorf("writing userinfo: %w", err)
-	}
-	compact, err := m.Keys.Sign(ctx, alg, TypeID, payload)
+	w := object.New(512)
+	w.Members(claims)
+	compact, err := m.Keys.Sign(ctx, alg, TypeID, w.End())
 	if err != nil {
 		return "", fmt.Errorf("signing userinfo: %w", err)
 	}

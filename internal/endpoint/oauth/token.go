@@ -5,13 +5,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/signet-id/signet/internal/client"
+	"github.com/signet-id/signet/internal/object"
 	"github.com/signet-id/signet/internal/refusal"
 )
 
@@ -22,25 +22,16 @@ type tokens struct {
 	ExpiresIn                          int64 // seconds
 }
 
-// size is how long the answer is at most, members' names included.
-func (t tokens) size() int {
-	return 160 + len(t.AccessToken) + len(t.RefreshToken) + len(t.IDToken) + len(t.Scope)
-}
-
-// append writes the answer as JSON. No text in it needs escaping: tokens are
-// base64url and dots, and a scope has neither quote nor backslash (RFC 6749 §3.3).
-func (t tokens) append(b []byte) []byte {
-	b = append(append(b, `{"access_token":"`...), t.AccessToken...)
-	b = strconv.AppendInt(append(b, `","token_type":"Bearer","expires_in":`...), t.ExpiresIn, 10)
-	for _, m := range [...]struct{ name, value string }{
-		{"refresh_token", t.RefreshToken}, {"id_token", t.IDToken}, {"scope", t.Scope},
-	} {
-		if m.value != "" {
-			b = append(append(append(b, `,"`...), m.name...), `":"`...)
-			b = append(append(b, m.value...), '"')
-		}
-	}
-	return append(b, '}')
+// json is the answer in as much memory as it needs, members' names included.
+func (t tokens) json() []byte {
+	w := object.New(160 + len(t.AccessToken) + len(t.RefreshToken) + len(t.IDToken) + len(t.Scope))
+	w.Text("access_token", t.AccessToken)
+	w.Text("token_type", "Bearer")
+	w.Number("expires_in", t.ExpiresIn)
+	w.Optional("refresh_token", t.RefreshToken)
+	w.Optional("id_token", t.IDToken)
+	w.Optional("scope", t.Scope)
+	return w.End()
 }
 
 // token answers POST /token.
@@ -57,7 +48,7 @@ func (h *Handler) token(c echo.Context) error {
 		return h.answer(c, err)
 	}
 	h.Count(grantType, "ok")
-	return c.JSONBlob(http.StatusOK, out.append(make([]byte, 0, out.size())))
+	return c.JSONBlob(http.StatusOK, out.json())
 }
 
 // exchange is the life of a token request: form, client, what is presented,

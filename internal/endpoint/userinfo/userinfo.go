@@ -21,6 +21,7 @@ import (
 	"github.com/signet-id/signet/internal/cors"
 	"github.com/signet-id/signet/internal/fault"
 	"github.com/signet-id/signet/internal/grant"
+	"github.com/signet-id/signet/internal/object"
 	"github.com/signet-id/signet/internal/slot"
 	"github.com/signet-id/signet/internal/store"
 	"github.com/signet-id/signet/internal/token"
@@ -93,7 +94,9 @@ func (h *Handler) userinfo(c echo.Context) error {
 func (h *Handler) answer(c echo.Context, clientID string, claims map[string]any) error {
 	asked, known := h.Clients.Find(clientID)
 	if !known || asked.UserinfoAlg == "" {
-		return c.JSON(http.StatusOK, claims)
+		w := object.New(512)
+		w.Members(claims)
+		return c.JSONBlob(http.StatusOK, w.End())
 	}
 	claims["iss"], claims["aud"] = h.Issuer, clientID
 	signed, err := h.Mint.Userinfo(c.Request().Context(), keys.Algorithm(asked.UserinfoAlg), claims)
