@@ -51,6 +51,7 @@ type Store struct {
 	stopped  chan struct{}          // closed by the writer as it leaves
 	examined chan struct{}          // closed when the examination has ended, however
 	watchers *watchers
+	resident resident
 	alarm    *alarm
 	tally    tally
 
@@ -103,6 +104,7 @@ func (s *Store) Close() error {
 		close(s.stop)
 		<-s.stopped
 		<-s.examined
+		s.resident.timer.Stop()
 		s.watchers.close()
 		err = writeFault(s.db.Close()) // waits for the readers
 	})

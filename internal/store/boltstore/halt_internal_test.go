@@ -27,6 +27,8 @@ func idle(t *testing.T, log *strings.Builder) *writer {
 	}
 	t.Cleanup(func() { _ = file.db.Close() })
 	s := &Store{db: file.db, watchers: &watchers{all: map[*watcher]struct{}{}}, alarm: &alarm{path: path, logger: slog.New(slog.NewTextHandler(log, nil))}}
+	s.resident.timer = time.AfterFunc(lately, s.leave)
+	t.Cleanup(func() { s.resident.timer.Stop() })
 	return &writer{Store: s, path: path, logger: slog.New(slog.NewTextHandler(log, nil)), timer: time.NewTimer(time.Hour)}
 }
 

@@ -58,6 +58,7 @@ func Open(path string, opts Options) (*Store, error) {
 		watchers: &watchers{all: map[*watcher]struct{}{}},
 		alarm:    &alarm{path: path, logger: opts.Logger},
 	}
+	s.resident.timer = time.AfterFunc(lately, s.leave) // what was read to open it goes, too
 	w := &writer{
 		Store:  s,
 		path:   path,

@@ -38,6 +38,7 @@ func (s *Store) view(fn func(tx *bbolt.Tx) error) error {
 	if err != nil {
 		return readFault(err)
 	}
+	s.resident.touched()
 	err = guarded(tx, fn)
 	_ = tx.Rollback() // which ends it, and can only say that it has ended
 	return s.alarm.judge(err, readFault)

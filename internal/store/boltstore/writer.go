@@ -221,6 +221,7 @@ func (w *writer) update(fn func(tables) (bool, error)) error {
 	if err != nil {
 		return writeFault(err)
 	}
+	w.resident.touched()
 	id, due, changed := tx.ID(), int64(never), false
 	err = guarded(tx, func(tx *bbolt.Tx) error {
 		var err error
