@@ -13,6 +13,7 @@
 //
 //	go run ./.ci/mutate                 everything
 //	go run ./.ci/mutate -only seal      what has a name, file or test that matches
+//	go run ./.ci/mutate -check          no test: whether the list fits the tree
 package main
 
 import (
@@ -42,6 +43,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
 	only := flags.String("only", "", "only mutations whose name, file or test matches this regular expression")
+	check := flags.Bool("check", false, "see whether every text to be changed is there, and stop")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -61,6 +63,9 @@ func run(ctx context.Context, args []string) error {
 		if wanted.MatchString(m.name) || wanted.MatchString(m.file) || wanted.MatchString(m.test) {
 			chosen = append(chosen, m)
 		}
+	}
+	if *check {
+		return bench{"."}.check(chosen)
 	}
 	dir, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
