@@ -216,23 +216,15 @@ func (b *bench) storm(ctx context.Context, c *contender) error {
 		return err
 	}
 	s := credentials(keys.ES256, 0)
-	line := time.Duration(b.seconds * float64(time.Second))
-	var alone, beside figures
-	if err := c.slice(ctx, s, line, &alone); err != nil {
-		return err
-	}
-	var signIns figures
-	var failed error
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		began := time.Now()
-		signIns.took, failed = load(ctx, people, line, (*visitor).password)
-		signIns.steps, signIns.elapsed = len(signIns.took), time.Since(began) // those who wait for their turn are let finish
-	})
-	err = c.slice(ctx, s, line, &beside)
-	wg.Wait()
-	if err = errors.Join(err, failed); err != nil {
-		return err
+	turn := time.Duration(b.seconds * float64(time.Second) / rounds)
+	var alone, beside, signIns figures
+	for range rounds {
+		if err := c.slice(ctx, s, turn, &alone); err != nil {
+			return err
+		}
+		if err := b.stormTurn(ctx, c, s, people, turn, &beside, &signIns); err != nil {
+			return err
+		}
 	}
 	share := 100 * beside.rate() / alone.rate()
 	t := &table{title: fmt.Sprintf("a storm of sign-ins (%d people at once, beside token requests)", stormers), head: []string{
@@ -244,4 +236,20 @@ func (b *bench) storm(ctx context.Context, c *contender) error {
 	t.row("kept", number(share)+"%", "", "", "")
 	b.aimLeast("a storm of sign-ins, % of the token requests kept", aimKept, share)
 	return t.print(b.out)
+}
+
+// stormTurn lets the contender answer s while people sign in. Those of them who wait
+// for their turn at the end are let finish, and count.
+func (b *bench) stormTurn(ctx context.Context, c *contender, s scenario, people []*visitor, turn time.Duration, beside, signIns *figures) error {
+	var failed error
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		began := time.Now()
+		var took []time.Duration
+		took, failed = load(ctx, people, turn, (*visitor).password)
+		signIns.steps, signIns.elapsed = signIns.steps+len(took), signIns.elapsed+time.Since(began)
+	})
+	err := c.slice(ctx, s, turn, beside)
+	wg.Wait()
+	return errors.Join(err, failed)
 }

@@ -119,6 +119,11 @@ func (b *bench) estates(ctx context.Context, s scale) (err error) {
 		defer func() { err = errors.Join(err, c.stop()) }()
 		contenders = append(contenders, c)
 	}
+	for _, c := range contenders {
+		if err := c.settle(ctx); err != nil {
+			return err
+		}
+	}
 	if err := weights(b, contenders); err != nil {
 		return err
 	}
@@ -132,6 +137,24 @@ func (b *bench) estates(ctx context.Context, s scale) (err error) {
 		}
 	}
 	return nil
+}
+
+// settle waits until the contender has nothing left to do by itself: a store that
+// has just been opened is still being read in the background.
+func (c *contender) settle(ctx context.Context) error {
+	for {
+		before, err := c.usage()
+		if err != nil {
+			return err
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return err
+		}
+		after, err := c.usage()
+		if err != nil || after.CPU-before.CPU < 10*time.Millisecond {
+			return err
+		}
+	}
 }
 
 // weights is the table of what each store makes its server weigh, when idle.
