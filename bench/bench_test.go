@@ -171,3 +171,18 @@ func TestTheBenchOfScaleComparesALargeStoreWithASmallOne(t *testing.T) {
 		t.Log(out.String())
 	}
 }
+
+func TestAPeerWithOneKeyIsLeftOutWhereTwoSign(t *testing.T) {
+	one := peer{oneKey: true}
+	for _, s := range scenarios() {
+		if s.peers == nil {
+			continue
+		}
+		if got, want := one.plays(s), !strings.Contains(s.name, "ES256 access and RS256"); got != want {
+			t.Errorf("%s: a peer with one key takes part: %t, want %t", s.name, got, want)
+		}
+		if !(peer{}).plays(s) {
+			t.Errorf("%s: a peer with a key of each algorithm takes no part", s.name)
+		}
+	}
+}

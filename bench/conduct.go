@@ -140,20 +140,22 @@ func (b *bench) group(ctx context.Context, algorithm keys.Algorithm, all []scena
 		return err
 	}
 	defer func() { failed = errors.Join(failed, logging.stop()) }()
-	peer, err := b.contendPeer(ctx, algorithm)
+	peers, err := b.contendPeers(ctx, algorithm)
+	for _, p := range peers {
+		defer func() { failed = errors.Join(failed, p.stop()) }()
+	}
 	if err != nil {
 		return err
-	}
-	if peer != nil {
-		defer func() { failed = errors.Join(failed, peer.stop()) }()
 	}
 	for _, s := range all {
 		contenders := []*contender{quiet}
 		if s.logged {
 			contenders = append(contenders, logging)
 		}
-		if s.peers != nil && peer != nil {
-			contenders = append(contenders, peer)
+		for _, p := range peers {
+			if p.process.plays(s) {
+				contenders = append(contenders, p)
+			}
 		}
 		if err := b.measure(ctx, s, append(contenders, b.floor)); err != nil {
 			return err

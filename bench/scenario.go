@@ -14,6 +14,7 @@ type scenario struct {
 	name      string
 	unit      string         // what one step is
 	algorithm keys.Algorithm // of access tokens
+	idToken   keys.Algorithm // of ID tokens; empty: there are none
 	few       int            // connections at most; 0: all
 	logged    bool           // beside a server that logs each request, too
 	prelude   func(*visitor) error
@@ -120,7 +121,7 @@ func credentials(algorithm keys.Algorithm, ratio float64) scenario {
 func codeFlow(client string, idToken keys.Algorithm, ratio float64, aim time.Duration) scenario {
 	return scenario{
 		name: "code flow, ES256 access and " + string(idToken) + " ID token", unit: "flow (authorize and token)",
-		algorithm: keys.ES256, ratio: ratio, aim: aim, logged: idToken == keys.ES256,
+		algorithm: keys.ES256, idToken: idToken, ratio: ratio, aim: aim, logged: idToken == keys.ES256,
 		step: signedIn(client), peers: signedIn(client),
 		floor: map[string]work{
 			postToken: {Signs: []keys.Algorithm{keys.ES256, idToken}, Writes: []int{codeRecord, grantRecord}},
@@ -131,7 +132,7 @@ func codeFlow(client string, idToken keys.Algorithm, ratio float64, aim time.Dur
 func refresh(name, client string, prelude func(*visitor) error, idToken keys.Algorithm, ratio float64, aim time.Duration) scenario {
 	step := func(v *visitor) error { return v.renew(client) }
 	return scenario{
-		name: name, unit: "refresh (access, ID and refresh token)", algorithm: keys.ES256,
+		name: name, unit: "refresh (access, ID and refresh token)", algorithm: keys.ES256, idToken: idToken,
 		ratio: ratio, aim: aim, logged: idToken == keys.ES256,
 		prelude: prelude, step: step, peers: step,
 		floor: map[string]work{postToken: {Signs: []keys.Algorithm{keys.ES256, idToken}, Writes: []int{grantRecord}}},

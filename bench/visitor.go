@@ -92,7 +92,8 @@ func (v *visitor) do(status int, method, target, header, form string) error {
 		return fmt.Errorf("reading the answer of %s: %w", target, err)
 	}
 	v.location = answer.Header.Get("Location")
-	if answer.StatusCode != status {
+	// Some answer a browser with 302 where 303 is meant, and it does the same.
+	if answer.StatusCode != status && !(status == http.StatusSeeOther && answer.StatusCode == http.StatusFound) {
 		return fmt.Errorf("%s answered %d, want %d: %s %s", target, answer.StatusCode, status, v.location, v.body.String())
 	}
 	if v.record != nil {
@@ -127,7 +128,7 @@ func (v *visitor) authorize(client string) error {
 	if v.modest {
 		target = strings.Replace(target, "+"+url.QueryEscape(scope), "", 1)
 	}
-	if err := v.do(http.StatusSeeOther, http.MethodGet, target, "Accept: text/html\r\nCookie: "+v.cookies+"\r\n", ""); err != nil {
+	if err := v.browse(target); err != nil {
 		return err
 	}
 	_, rest, found := strings.Cut(v.location, "code=")
@@ -135,6 +136,30 @@ func (v *visitor) authorize(client string) error {
 		return fmt.Errorf("no code in %s", v.location)
 	}
 	return nil
+}
+
+// browse follows where the browser is sent until it is back at the service. That
+// is one step at an issuer which knows the session where it is asked, and more at
+// one whose sign-in is a page of its own.
+func (v *visitor) browse(target string) error {
+	for range 5 {
+		cookies := v.cookies
+		if v.jar != nil {
+			cookies = v.kept("")
+		}
+		if err := v.do(http.StatusSeeOther, http.MethodGet, target, "Accept: text/html\r\nCookie: "+cookies+"\r\n", ""); err != nil {
+			return err
+		}
+		if strings.HasPrefix(v.location, callback) {
+			return nil
+		}
+		at, err := url.Parse(v.location)
+		if err != nil {
+			return fmt.Errorf("following a redirect: %w", err)
+		}
+		target = at.RequestURI()
+	}
+	return fmt.Errorf("still on the way after five redirects, to %s", v.location)
 }
 
 // redeem turns the code into tokens.
