@@ -14,7 +14,9 @@ func TestAnObjectIsWrittenInTheOrderOfItsCalls(t *testing.T) {
 	w.Text("iss", "https://id.example")
 	w.Text("empty", "")
 	w.Optional("absent", "")
-	w.Optional("there", `a "quoted" \ line`+"\n")
+	w.Optional("there", `a","sub":"b`)
+	w.Text("slash", `\`)
+	w.Text("line", "\n")
 	w.Texts("none", nil)
 	w.Texts("amr", []string{"pwd", "otp"})
 	w.OneOrMore("aud", []string{"one"})
@@ -30,7 +32,7 @@ func TestAnObjectIsWrittenInTheOrderOfItsCalls(t *testing.T) {
 	w.Number("idx", 3)
 	w.Close()
 	w.Text("last", "ü")
-	want := `{"iss":"https://id.example","empty":"","there":"a \"quoted\" \\ line\n","amr":["pwd","otp"],"aud":"one","auds":["one","two"],` +
+	want := `{"iss":"https://id.example","empty":"","there":"a\",\"sub\":\"b","slash":"\\","line":"\n","amr":["pwd","otp"],"aud":"one","auds":["one","two"],` +
 		`"noaud":[],"active":true,"ttl":-7,"exp":1700000000,"status":{"empty":{},"idx":3},"last":"ü"}`
 	if got := string(w.End()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

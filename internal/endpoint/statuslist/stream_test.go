@@ -158,7 +158,7 @@ func TestOneWhoNeverReadsIsDroppedWhileTheOthersHearAtOnce(t *testing.T) {
 	event(t, quick.r)
 	quick.within(t, 2*time.Minute)
 	var worst time.Duration
-	end := time.Now().Add(2 * time.Minute)
+	end := time.Now().Add(time.Minute)
 	for i := uint32(0); time.Now().Before(end); i++ {
 		mu.Lock()
 		dropped := left["slow"] > 0
@@ -181,7 +181,7 @@ func TestOneWhoNeverReadsIsDroppedWhileTheOthersHearAtOnce(t *testing.T) {
 			}
 		}
 	}
-	t.Error("who does not read is still there after two minutes")
+	t.Error("who does not read is still there after a minute")
 }
 
 func TestStoppingEndsAllListenersAtOnce(t *testing.T) {
