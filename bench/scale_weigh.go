@@ -38,11 +38,12 @@ func (b *bench) weigh(ctx context.Context, s scale) (err error) {
 		if err := weighRow(t, server, path, "after the flows", number(rate)); err != nil {
 			return err
 		}
-		// Pages of the file stay in the process for a minute after they were used.
-		if err := pause(ctx, 150*time.Second); err != nil {
+		// Pages of the file stay in the process for a minute after they were used, and
+		// the codes, which are remembered for five, are used as they leave.
+		if err := pause(ctx, 8*time.Minute); err != nil {
 			return err
 		}
-		if err := weighRow(t, server, path, "two and a half minutes later", "–"); err != nil {
+		if err := weighRow(t, server, path, "eight minutes later", "–"); err != nil {
 			return err
 		}
 		if m, known := server.memory(); known {

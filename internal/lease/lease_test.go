@@ -91,6 +91,38 @@ func (f *flaky) Get(ctx context.Context, keys ...string) ([]store.Record, error)
 	return f.Store.Get(ctx, keys...)
 }
 
+// meeting is a store that shows nobody what it holds before so many have asked.
+type meeting struct {
+	store.Store
+	all *sync.WaitGroup
+	met sync.Once // of one node: it asks for itself once
+}
+
+func (m *meeting) Get(ctx context.Context, keys ...string) ([]store.Record, error) {
+	records, err := m.Store.Get(ctx, keys...)
+	m.met.Do(func() {
+		m.all.Done()
+		m.all.Wait()
+	})
+	return records, err
+}
+
+func TestOfNodesThatFoundTheLeaseFreeTogetherOneTakesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, one, both := newStore(t), &sync.Mutex{}, &sync.WaitGroup{}
+		both.Add(2)
+		a, b := start(t, &meeting{Store: s, all: both}, "a", one), start(t, &meeting{Store: s, all: both}, "b", one)
+		synctest.Wait()
+		if a.works.Load() == b.works.Load() {
+			t.Errorf("a works: %t, b works: %t, want one of them", a.works.Load(), b.works.Load())
+		}
+		a.cut()
+		b.cut()
+		<-a.ended
+		<-b.ended
+	})
+}
+
 func TestOneNodeWorksAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, one := newStore(t), &sync.Mutex{}
