@@ -138,49 +138,10 @@ func (h *Hasher) run(ctx context.Context, with hash, pw string) ([]byte, error) 
 		return nil, err
 	}
 	h.hashes.Add(1)
-	began := time.Now()
+	began, before := time.Now(), waited()
 	tag := with.of(pw)
-	h.leave(time.Since(began))
+	h.leave(time.Since(began), waited()-before)
 	return tag, nil
-}
-
-// share is the part of a processor that hashing gets where others want it too.
-const share = 0.25
-
-// leave gives the turn back after a hash that took so long: at once where nobody
-// wanted the processor meanwhile, else when hashing has rested for long enough that
-// it had no more than its share. Go's scheduler would give a hash, which never
-// waits, most of a processor whose other users work for a tenth of a millisecond
-// at a time.
-func (h *Hasher) leave(took time.Duration) {
-	quick := h.quickest(took)
-	if rest := restAfter(took, quick); rest > 0 {
-		time.AfterFunc(rest, func() { <-h.running })
-		return
-	}
-	<-h.running
-}
-
-// quickest is the shortest time that a hash ever took here.
-func (h *Hasher) quickest(took time.Duration) time.Duration {
-	for {
-		quick := h.quick.Load()
-		if quick != 0 && int64(took) >= quick {
-			return time.Duration(quick)
-		}
-		if h.quick.CompareAndSwap(quick, int64(took)) {
-			return took
-		}
-	}
-}
-
-// restAfter is how long to rest after a hash that took so long and can be done in
-// quick. Half as long again is taken for a processor that others wanted too.
-func restAfter(took, quick time.Duration) time.Duration {
-	if took < quick+quick/2 {
-		return 0
-	}
-	return max(0, time.Duration(float64(quick)/share)-took)
 }
 
 // enter waits for a turn to hash, in a queue of bounded length.

@@ -1,6 +1,8 @@
 package password
 
 import (
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,17 +10,35 @@ import (
 
 func TestHashingRestsWhereOthersWantTheProcessor(t *testing.T) {
 	const quick = 24 * time.Millisecond
-	for took, want := range map[time.Duration]time.Duration{
-		quick:                  0, // nobody else was there
-		35 * time.Millisecond:  0,
-		36 * time.Millisecond:  60 * time.Millisecond, // 24 of 96: a quarter of the time
-		60 * time.Millisecond:  36 * time.Millisecond,
-		96 * time.Millisecond:  0, // it had no more than its share
-		800 * time.Millisecond: 0,
+	for _, c := range []struct{ took, others, want time.Duration }{
+		{took: quick}, // nobody else was there
+		{took: quick, others: 23 * time.Millisecond},
+		{took: quick, others: 24 * time.Millisecond, want: 72 * time.Millisecond}, // 24 of 96: a quarter of the time
+		{took: 35 * time.Millisecond},
+		{took: 36 * time.Millisecond, want: 60 * time.Millisecond},
+		{took: 60 * time.Millisecond, others: time.Second, want: 36 * time.Millisecond},
+		{took: 96 * time.Millisecond, others: time.Second}, // it had no more than its share
+		{took: 800 * time.Millisecond},
 	} {
-		if got := restAfter(took, quick); got != want {
-			t.Errorf("after %v it rests for %v, want %v", took, got, want)
+		if got := restAfter(c.took, quick, c.others); got != c.want {
+			t.Errorf("after %v, in which others waited for %v, it rests for %v, want %v", c.took, c.others, got, c.want)
 		}
+	}
+}
+
+func TestThatOthersWaitForAProcessorIsSeen(t *testing.T) {
+	const each = 50 * time.Millisecond
+	before := waited()
+	var all sync.WaitGroup
+	for range 8 * runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for began := time.Now(); time.Since(began) < each; { //nolint:revive // it is to keep a processor busy
+			}
+		})
+	}
+	all.Wait()
+	if got := waited() - before; got < each {
+		t.Errorf("eight wanted each processor for %v, and waited for %v in all", each, got)
 	}
 }
 
@@ -34,7 +54,7 @@ func TestNobodyElseHashesWhileHashingRests(t *testing.T) {
 				t.Fatal(err)
 			}
 			waited = time.Since(began)
-			h.leave(took)
+			h.leave(took, 0)
 			return waited
 		}
 		turn(24 * time.Millisecond)
