@@ -25,6 +25,13 @@ type Writer struct{ b []byte }
 // New begins an object and makes room for size bytes, which is no limit.
 func New(size int) Writer { return Writer{append(make([]byte, 0, size), '{')} }
 
+// Of is an object with nothing but these members.
+func Of(values map[string]any) []byte {
+	w := New(512)
+	w.Members(values)
+	return w.End()
+}
+
 // End ends the object and returns it.
 func (w *Writer) End() []byte { return append(w.b, '}') }
 

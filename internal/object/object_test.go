@@ -40,9 +40,7 @@ func TestAnObjectIsWrittenInTheOrderOfItsCalls(t *testing.T) {
 }
 
 func TestAnObjectWithoutMembersIsEmpty(t *testing.T) {
-	w := object.New(16)
-	w.Members(nil)
-	if got := string(w.End()); got != "{}" {
+	if got := string(object.Of(nil)); got != "{}" {
 		t.Errorf("got %s", got)
 	}
 }

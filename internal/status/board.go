@@ -88,9 +88,7 @@ func (b *Board) HasEnded(s slot.Slot) (bool, error) {
 		return true, nil
 	}
 	if !b.pulse.sound(time.Now()) {
-		f := fault.New(fault.Unavailable, "the store does not answer, so whether the token has ended is not known; try again in a moment")
-		f.RetryAfter = missedEvery
-		return false, f
+		return false, unavailable(missedEvery, "the store does not answer, so whether the token has ended is not known")
 	}
 	return false, nil
 }

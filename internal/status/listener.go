@@ -69,9 +69,9 @@ func (h *Hub) admit(l *Listener) error {
 	defer h.mu.Unlock()
 	switch {
 	case h.over:
-		return unavailable("the server is stopping")
+		return unavailable(Beat, "the server is stopping")
 	case h.listeners >= h.limits.all:
-		return unavailable("as many listen as this server admits")
+		return unavailable(Beat, "as many listen as this server admits")
 	case h.addresses[l.from] >= h.limits.perAddress:
 		f := fault.New(fault.TooMany, "as many listen from this address as this server admits")
 		f.RetryAfter = Beat
@@ -87,9 +87,9 @@ func (h *Hub) admit(l *Listener) error {
 	return nil
 }
 
-func unavailable(why string) error {
+func unavailable(after time.Duration, why string) error {
 	f := fault.New(fault.Unavailable, "%s; try again in a moment", why)
-	f.RetryAfter = Beat
+	f.RetryAfter = after
 	return f
 }
 

@@ -116,9 +116,7 @@ func (m *Mint) ID(ctx context.Context, alg keys.Algorithm, id ID, now time.Time)
 
 // Userinfo signs a userinfo answer (OpenID Connect Core §5.3.2).
 func (m *Mint) Userinfo(ctx context.Context, alg keys.Algorithm, claims map[string]any) (string, error) {
-	w := object.New(512)
-	w.Members(claims)
-	compact, err := m.Keys.Sign(ctx, alg, TypeID, w.End())
+	compact, err := m.Keys.Sign(ctx, alg, TypeID, object.Of(claims))
 	if err != nil {
 		return "", fmt.Errorf("signing userinfo: %w", err)
 	}

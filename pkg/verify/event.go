@@ -119,7 +119,7 @@ type ending struct {
 // chained is the chain value of the message that follows text.
 func chained(text string) string {
 	sum := sha256.Sum256([]byte(text))
-	return strictBase64().EncodeToString(sum[:16])
+	return strictBase64.EncodeToString(sum[:16])
 }
 
 // parseMessage reads a payload that was found genuine. prefix is what every list

@@ -112,7 +112,7 @@ func (j jwk) parse() (*key, error) {
 func (j jwk) parseEC() (*key, error) {
 	point := []byte{4} // uncompressed, SEC 1 §2.3.3
 	for _, coordinate := range []string{j.X, j.Y} {
-		b, err := strictBase64().DecodeString(coordinate)
+		b, err := strictBase64.DecodeString(coordinate)
 		if err != nil || len(b) != 32 { // the full size is a MUST in RFC 7518 §6.2.1.2
 			return nil, errors.New("a coordinate is not 32 bytes of base64url")
 		}
@@ -127,7 +127,7 @@ func (j jwk) parseEC() (*key, error) {
 }
 
 func (j jwk) parseEd25519() (*key, error) {
-	x, err := strictBase64().DecodeString(j.X)
+	x, err := strictBase64.DecodeString(j.X)
 	if err != nil || len(x) != ed25519.PublicKeySize {
 		return nil, errors.New("x is not 32 bytes of base64url")
 	}
@@ -135,11 +135,11 @@ func (j jwk) parseEd25519() (*key, error) {
 }
 
 func (j jwk) parseRSA() (*key, error) {
-	n, err := strictBase64().DecodeString(j.N)
+	n, err := strictBase64.DecodeString(j.N)
 	if err != nil {
 		return nil, errors.New("n is not base64url")
 	}
-	e, err := strictBase64().DecodeString(j.E)
+	e, err := strictBase64.DecodeString(j.E)
 	if err != nil || len(e) == 0 || len(e) > 4 {
 		return nil, errors.New("e is not a small number in base64url")
 	}

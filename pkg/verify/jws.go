@@ -21,11 +21,9 @@ type compact struct {
 }
 
 // strictBase64 is base64url without padding and without stray trailing bits
-// (RFC 7515 §2), so that one token has one spelling.
-func strictBase64() *base64.Encoding { return strict }
-
-// strict never changes. It is here because each call of Strict makes a copy.
-var strict = base64.RawURLEncoding.Strict()
+// (RFC 7515 §2), so that one token has one spelling. It never changes; it is here
+// because each call of Strict makes a copy.
+var strictBase64 = base64.RawURLEncoding.Strict()
 
 // cut takes the compact form apart: three parts, none empty (RFC 7515 §3.1).
 func cut(raw string) (compact, *Error) {
@@ -43,11 +41,11 @@ func cutWithin(text []byte, raw string) (compact, *Error) {
 	}
 	c := compact{header: raw[:first], signed: text[:second]}
 	var err error
-	if c.payload, err = strict.AppendDecode(text[len(raw):], []byte(raw[first+1:second])); err != nil || len(c.payload) == 0 {
+	if c.payload, err = strictBase64.AppendDecode(text[len(raw):], []byte(raw[first+1:second])); err != nil || len(c.payload) == 0 {
 		return compact{}, fail(Malformed)
 	}
 	// A fourth part would have its dot in here, which is not of the alphabet.
-	if c.sig, err = strict.AppendDecode(c.payload[len(c.payload):], []byte(raw[second+1:])); err != nil || len(c.sig) == 0 {
+	if c.sig, err = strictBase64.AppendDecode(c.payload[len(c.payload):], []byte(raw[second+1:])); err != nil || len(c.sig) == 0 {
 		return compact{}, fail(Malformed)
 	}
 	return c, nil
@@ -62,7 +60,7 @@ type header struct {
 }
 
 func parseHeader(encoded string) (header, *Error) {
-	text, err := strictBase64().DecodeString(encoded)
+	text, err := strictBase64.DecodeString(encoded)
 	if err != nil {
 		return header{}, fail(Malformed)
 	}

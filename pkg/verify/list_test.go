@@ -55,7 +55,7 @@ func TestAListIsDecodedNoFurtherThanItMayReach(t *testing.T) {
 	_ = w.Close()
 	for _, bits := range []int{1, 2, 4, 8} {
 		read := 0
-		_, err := decodeList(bits, strictBase64().EncodeToString(bomb.Bytes()), func(uint32) { read++ })
+		_, err := decodeList(bits, strictBase64.EncodeToString(bomb.Bytes()), func(uint32) { read++ })
 		if err == nil || read > listSize {
 			t.Errorf("%d bits: %v after %d entries", bits, err, read)
 		}
@@ -273,7 +273,7 @@ func FuzzAListSaysWhatItsBytesSay(f *testing.F) {
 			packed = out.Bytes()
 		}
 		got := map[uint32]bool{}
-		_, err := decodeList(bits, strictBase64().EncodeToString(packed), func(index uint32) { got[index] = true })
+		_, err := decodeList(bits, strictBase64.EncodeToString(packed), func(index uint32) { got[index] = true })
 		for index := range got {
 			if index >= listSize {
 				t.Fatalf("index %d is beyond the list", index)

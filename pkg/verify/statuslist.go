@@ -67,7 +67,7 @@ func decodeList(bits int, lst string, set func(index uint32)) (entries int, err 
 	if bits != 1 && bits != 2 && bits != 4 && bits != 8 {
 		return 0, fmt.Errorf("its entries have %d bits", bits)
 	}
-	packed, err := strictBase64().DecodeString(lst)
+	packed, err := strictBase64.DecodeString(lst)
 	if err != nil {
 		return 0, fmt.Errorf("decoding the list: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/signet-id/signet/internal/client"
 	"github.com/signet-id/signet/internal/object"
 	"github.com/signet-id/signet/internal/refusal"
+	"github.com/signet-id/signet/internal/token"
 )
 
 // introspect answers POST /introspect, for clients that are allowed to ask and
@@ -45,33 +46,29 @@ func mayKnow(caller client.Client, t inspected) bool {
 	return !t.refresh && slices.ContainsFunc(t.access.Audience, func(a string) bool { return slices.Contains(caller.Audience, a) })
 }
 
-// describe is the answer of RFC 7662 §2.2 about a token that is active.
+// describe is the answer of RFC 7662 §2.2 about a token that is active. What a
+// refresh token has not is left out.
 func (h *Handler) describe(t inspected) []byte {
+	a, kind := t.access, "Bearer"
+	if g := t.grant; t.refresh {
+		kind = ""
+		a = token.Access{
+			Subject: g.Subject, Scopes: g.Scopes, Audience: g.Audience, SessionID: g.SessionID,
+			AuthTime: g.Authentication.Time, ACR: g.Authentication.ACR, AMR: g.Authentication.AMR,
+		}
+	}
 	w := object.New(640)
 	w.Bool("active", true)
 	w.Text("iss", h.Issuer)
 	w.Text("client_id", t.clientID)
-	if t.refresh {
-		g := t.grant
-		w.Text("sub", g.Subject)
-		w.Optional("username", t.user.Login)
-		w.Optional("scope", strings.Join(g.Scopes, " "))
-		w.Texts("aud", g.Audience)
-		w.Time("auth_time", g.Authentication.Time)
-		w.Optional("acr", g.Authentication.ACR)
-		w.Texts("amr", g.Authentication.AMR)
-		w.Optional("sid", g.SessionID)
-		return w.End()
-	}
-	a := t.access
 	w.Text("sub", a.Subject)
 	w.Optional("username", t.user.Login)
-	w.Text("token_type", "Bearer")
+	w.Optional("token_type", kind)
 	w.Optional("scope", strings.Join(a.Scopes, " "))
 	w.Texts("aud", a.Audience)
 	w.Time("exp", a.Expires)
 	w.Time("iat", a.IssuedAt)
-	w.Text("jti", a.ID)
+	w.Optional("jti", a.ID)
 	w.Time("auth_time", a.AuthTime)
 	w.Optional("acr", a.ACR)
 	w.Texts("amr", a.AMR)

@@ -94,9 +94,7 @@ func (h *Handler) userinfo(c echo.Context) error {
 func (h *Handler) answer(c echo.Context, clientID string, claims map[string]any) error {
 	asked, known := h.Clients.Find(clientID)
 	if !known || asked.UserinfoAlg == "" {
-		w := object.New(512)
-		w.Members(claims)
-		return c.JSONBlob(http.StatusOK, w.End())
+		return c.JSONBlob(http.StatusOK, object.Of(claims))
 	}
 	claims["iss"], claims["aud"] = h.Issuer, clientID
 	signed, err := h.Mint.Userinfo(c.Request().Context(), keys.Algorithm(asked.UserinfoAlg), claims)
